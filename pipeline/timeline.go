@@ -102,6 +102,10 @@ func (h *History) Start() Date { return h.start }
 // Days returns the days with at least one event, ascending, one element a day.
 func (h *History) Days() []DayFacts { return h.days }
 
+// Exists reports whether there is a snapshot at all: not before the user
+// signed up, and not before anything was known.
+func (h *History) Exists() bool { return h.asOf >= h.user.Signup && h.start != NoDate }
+
 // ActiveWithin reports whether the user was active in the last days days up
 // to and including the as-of date.
 func (h *History) ActiveWithin(days int) bool {
@@ -186,4 +190,17 @@ func (s *Span) Grid(last Date, every int) []Date {
 	}
 	slices.Reverse(dates)
 	return dates
+}
+
+// Insert adds the facts of one day and known day, keeping the order. Facts of
+// the same pair are merged.
+func (t *Timeline) Insert(f DayFacts) {
+	i, found := slices.BinarySearchFunc(t.Days, f, func(a, b DayFacts) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Known, b.Known))
+	})
+	if found {
+		t.Days[i].merge(&f)
+		return
+	}
+	t.Days = slices.Insert(t.Days, i, f)
 }

@@ -29,11 +29,10 @@ func New(dir, name string, n int, limit int64) *Buckets {
 // Len returns the number of buckets.
 func (b *Buckets) Len() int { return len(b.memory) }
 
-// Append adds the bytes that encode appends to a bucket.
-func (b *Buckets) Append(bucket int, encode func([]byte) []byte) error {
-	before := len(b.memory[bucket])
-	b.memory[bucket] = encode(b.memory[bucket])
-	b.held += int64(len(b.memory[bucket]) - before)
+// Append adds data to a bucket.
+func (b *Buckets) Append(bucket int, data []byte) error {
+	b.memory[bucket] = append(b.memory[bucket], data...)
+	b.held += int64(len(data))
 	if b.held > b.limit {
 		return b.flush()
 	}

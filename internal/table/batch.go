@@ -25,6 +25,17 @@ type Batch struct {
 // Rows returns the number of closed rows.
 func (b *Batch) Rows() int { return b.rows }
 
+// Bytes returns the CSV text of the closed rows. It panics for Parquet.
+func (b *Batch) Bytes() []byte {
+	if b.typed {
+		panic("table: a Parquet batch has no text")
+	}
+	return b.text
+}
+
+// NewBatch returns an empty batch of CSV text that belongs to no file.
+func NewBatch(schema Schema) *Batch { return &Batch{columns: len(schema)} }
+
 // EndRow closes the row. It panics if cells are missing: the caller's schema
 // and loop disagree.
 func (b *Batch) EndRow() {

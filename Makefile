@@ -1,0 +1,65 @@
+# Everything about the project that is more than one command. `make help` lists
+# the targets. A fresh machine needs Go and make, nothing else.
+export CGO_ENABLED := 0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X churn/internal/cli.version=$(VERSION)
+FUZZTIME ?= 5s
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 16
+
+.PHONY: run
+run: build ## build, and run the main job on simulated data
+	./bin/churn run-all
+
+.PHONY: build
+build: ## bin/churn: static and stripped, its version from git
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/churn .
+
+.PHONY: test
+test: ## all tests
+	go test ./...
+
+.PHONY: check
+check: format vet staticcheck tidy test-race fuzz-seeds ## what must hold before a change lands
+
+.PHONY: format
+format: ## fails if gofmt would change a file
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }
+
+.PHONY: vet
+vet: ## go vet
+	go vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck, of the version in go.mod
+	go tool staticcheck ./...
+
+.PHONY: tidy
+tidy: ## fails if go mod tidy would change go.mod or go.sum
+	go mod tidy -diff
+
+.PHONY: test-race
+test-race: ## all tests, the import table among them, with the race detector and in random order
+	CGO_ENABLED=1 go test -race -shuffle=on ./...
+
+.PHONY: fuzz-seeds
+fuzz-seeds: ## the fuzz targets on their seeds
+	go test -run '^Fuzz' ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME
+	@for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; done
+
+.PHONY: bench
+bench: build ## benchmarks of the packages, then a table of the data path (see bench/README.md)
+	go test -run '^$$' -bench . -benchtime 1x ./...
+	go run ./bench/datapath -churn ./bin/churn
+
+.PHONY: bench-large
+bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
+	go run ./bench/datapath -churn ./bin/churn -users 835000 -days 120 -runs 1 -memory 2GiB

@@ -1,0 +1,151 @@
+// Package cli is the command line: each command parses its flags, opens what a
+// stage needs, runs it, and prints its report.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"churn/internal/config"
+	"churn/pipeline/validate"
+)
+
+// The exit codes of the contract.
+const (
+	exitOK       = 0
+	exitFailure  = 1
+	exitRejected = 3
+	exitHeld     = 4
+	exitUsage    = 64
+	exitConfig   = 78
+)
+
+// usageError is a call that cannot be understood.
+type usageError struct{ error }
+
+// configError is a setting that cannot be used.
+type configError struct{ error }
+
+// heldError says that no model was good enough.
+type heldError struct{ error }
+
+// Main runs one command line and returns the exit code.
+func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	s := &session{stdout: stdout, stderr: stderr, environ: environ, now: time.Now}
+	err := newApp(s).RunContext(ctx, args)
+	if err == nil {
+		return exitOK
+	}
+	code := exitCode(err)
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; results of finished stages are intact, run the same command again")
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintf(stderr, "churn: %s\n", line)
+	}
+	if code == exitUsage {
+		fmt.Fprintln(stderr, "churn: `churn help` lists the commands, `churn COMMAND --help` explains one")
+	}
+	return code
+}
+
+// exitCode is the one place where errors become exit codes.
+func exitCode(err error) int {
+	var rejected *validate.Rejection
+	switch {
+	case errors.As(err, &usageError{}):
+		return exitUsage
+	case errors.As(err, &configError{}):
+		return exitConfig
+	case errors.As(err, &rejected):
+		return exitRejected
+	case errors.As(err, &heldError{}):
+		return exitHeld
+	}
+	return exitFailure
+}
+
+func newApp(s *session) *cli.App {
+	app := &cli.App{
+		Name:            "churn",
+		Usage:           "who is about to leave, why, and whom to contact first",
+		UsageText:       "churn [--config FILE] [--set key=value]… [--profile NAME] [--json] COMMAND",
+		HideVersion:     true,
+		Writer:          s.stdout,
+		ErrWriter:       s.stderr,
+		ExitErrHandler:  func(*cli.Context, error) {}, // Main maps errors to exit codes
+		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
+		CommandNotFound: nil,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "read settings from `FILE` (default: config.yaml, if it is there)"},
+			&cli.StringSliceFlag{Name: "set", Usage: "override a setting: `key=value`; can be repeated"},
+			&cli.StringFlag{Name: "profile", Usage: "definitions to use: `NAME` = default or seed"},
+			&cli.StringFlag{Name: "log-format", Value: "auto", Usage: "auto, text or json"},
+			&cli.StringFlag{Name: "log-level", Value: "auto", Usage: "debug, info, warn or error; auto = warn on a terminal, else info"},
+			&cli.StringFlag{Name: "progress", Value: "auto", Usage: "auto = a bar on a terminal, or never"},
+			&cli.BoolFlag{Name: "json", Usage: "print the report as one JSON object"},
+		},
+		Commands: []*cli.Command{
+			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s),
+			promoteCommand(s), registryCommand(s), scoreCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
+		},
+		Action: func(c *cli.Context) error {
+			if name := c.Args().First(); name != "" {
+				return usageError{fmt.Errorf("there is no command %q%s", name, suggestCommand(c.App, name))}
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	app.DisableSliceFlagSeparator = true // --set features.windows_days=7,14 is one setting
+	for _, c := range app.Commands {
+		guard(c)
+	}
+	return app
+}
+
+// guard makes a command refuse what it does not take.
+func guard(c *cli.Command) {
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+	for _, sub := range c.Subcommands {
+		guard(sub)
+	}
+	if run := c.Action; run != nil && c.ArgsUsage == "" {
+		c.Action = func(ctx *cli.Context) error {
+			if ctx.Args().Present() {
+				return usageError{fmt.Errorf("%s takes no argument %q; flags go before arguments, and global flags before the command", ctx.Command.Name, ctx.Args().First())}
+			}
+			return run(ctx)
+		}
+	}
+}
+
+func suggestCommand(app *cli.App, name string) string {
+	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool {
+		return strings.HasPrefix(c.Name, name[:1]) && (strings.Contains(c.Name, name) || strings.Contains(name, c.Name[:min(4, len(c.Name))]))
+	})
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", app.Commands[i].Name)
+}
+
+// load reads the settings for a command. flags are those of the command that
+// stand for settings.
+func (s *session) load(c *cli.Context, flags map[string]string) error {
+	if err := s.openLog(c); err != nil {
+		return err
+	}
+	s.json = c.Bool("json")
+	loaded, err := config.Load(config.Request{File: c.String("config"), Environ: s.environ, Set: c.StringSlice("set"), Profile: c.String("profile"), Flags: flags})
+	if err != nil {
+		return configError{err}
+	}
+	return s.open(loaded)
+}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+func configCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:  "config",
+		Usage: "show or check the settings",
+		Subcommands: []*cli.Command{
+			{Name: "show", Usage: "print every setting, its value and where it comes from", Action: func(c *cli.Context) error {
+				if err := s.load(c, nil); err != nil {
+					return err
+				}
+				return s.print(s.config.Entries, func(w io.Writer) {
+					for _, e := range s.config.Entries {
+						fmt.Fprintf(w, "%-48s %-24s (%s)\n", e.Key, showValue(e.Value), e.Source)
+					}
+				})
+			}},
+			{Name: "check", Usage: "check the settings and name all faults", Action: func(c *cli.Context) error {
+				if err := s.load(c, nil); err != nil {
+					return err
+				}
+				file := s.config.File
+				if file == "" {
+					file = "built-in defaults"
+				}
+				report := map[string]any{"ok": true, "file": s.config.File, "keys": len(s.config.Entries)}
+				return s.print(report, func(w io.Writer) {
+					fmt.Fprintf(w, "the settings are sound: %d keys, from %s\n", len(s.config.Entries), file)
+				})
+			}},
+		},
+	}
+}
+
+// showValue writes lists as --set takes them.
+func showValue(v any) string {
+	text := fmt.Sprint(v)
+	if strings.HasPrefix(text, "[") {
+		return strings.ReplaceAll(strings.Trim(text, "[]"), " ", ",")
+	}
+	return text
+}

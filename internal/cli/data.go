@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"churn/internal/atomicfile"
+	"churn/internal/config"
+	"churn/internal/table"
+	"churn/internal/workspace"
+	"churn/pipeline"
+	"churn/pipeline/dataset"
+	"churn/pipeline/features"
+	"churn/pipeline/labels"
+	"churn/pipeline/prepare"
+	"churn/pipeline/source"
+	"churn/pipeline/validate"
+)
+
+// vocabulary returns what the event types mean under the present settings.
+func (s *session) vocabulary() pipeline.Vocabulary {
+	return pipeline.NewVocabulary(s.config.Validate.EventTypes, s.config.Labels.ActivityEvents)
+}
+
+// validate checks the raw data, and hands its result to then, whose work
+// counts as part of the same pass over the data. The report is written to
+// artifacts/metrics/validation.json whatever it says.
+func (s *session) validate(ctx context.Context, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
+	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
+	if err != nil {
+		return report, err
+	}
+	temp, err := atomicfile.TempDir(s.config.Paths.Processed, "staging")
+	if err != nil {
+		return report, err
+	}
+	defer os.RemoveAll(temp)
+	in := validate.Input{Files: files, Location: s.location, Vocabulary: s.vocabulary(), Today: pipeline.DateOf(s.now().In(s.location)),
+		Quarantine: s.files.Quarantine(), TempDir: temp, Memory: s.config.Prepare.MemoryBytes(), Stage: stage, KeepText: stage && s.config.Prepare.WriteEvents}
+	var result *validate.Result
+	err = s.stage(ctx, "validate", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		in.Progress = progress
+		result, err = validate.Run(ctx, in, s.config.Validate)
+		return err
+	})
+	if result == nil {
+		return report, err
+	}
+	if _, writeErr := atomicfile.WriteJSON(s.files.Metrics("validation"), result.Report); writeErr != nil {
+		return result.Report, writeErr
+	}
+	if err != nil {
+		return result.Report, err
+	}
+	return result.Report, then(result)
+}
+
+// prepare validates the raw data and builds the timelines from it.
+func (s *session) prepare(ctx context.Context) (checked validate.Report, report prepare.Report, err error) {
+	started := s.now()
+	out := prepare.Outputs{Format: s.files.Format, Timelines: s.files.Timelines().Path, UserDaily: s.files.UserDaily().Path, UsersClean: s.files.UsersClean().Path}
+	if s.config.Prepare.WriteEvents {
+		out.EventsClean = s.files.EventsClean().Path
+	}
+	header := prepare.Header{EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents}
+	checked, err = s.validate(ctx, true, func(data *validate.Result) error {
+		return s.stage(ctx, "prepare", func(ctx context.Context, progress func(done, total int64)) (err error) {
+			report, err = prepare.Run(ctx, data, s.vocabulary(), header, s.config.Prepare, out, progress)
+			return err
+		})
+	})
+	if err != nil {
+		return checked, report, err
+	}
+	// The memory bound changes nothing in the outputs, so it stays out of the digest.
+	settings := config.Digest(s.config.Validate, s.config.Source.Timezone, s.config.Labels.ActivityEvents, s.config.Prepare.Dense)
+	made := workspace.Made{Inputs: checked.Inputs, ConfigDigest: settings, Started: started}
+	outputs := []struct {
+		out  workspace.Output
+		info table.Info
+	}{{s.files.UsersClean(), report.UsersClean}, {s.files.UserDaily(), report.UserDaily}, {s.files.Timelines(), report.Timelines}}
+	if out.EventsClean != "" {
+		outputs = append(outputs, struct {
+			out  workspace.Output
+			info table.Info
+		}{s.files.EventsClean(), report.EventsClean})
+	}
+	for _, o := range outputs {
+		if err := s.files.Record(o.out, o.info, made); err != nil {
+			return checked, report, err
+		}
+	}
+	return checked, report, nil
+}
+
+// timelines opens what prepare wrote, if it fits the present settings.
+func (s *session) timelines() (*prepare.Timelines, pipeline.FileState, error) {
+	state, err := s.files.State(s.files.Timelines())
+	if err != nil {
+		return nil, state, err
+	}
+	t, err := prepare.OpenTimelines(s.files.Timelines().Path)
+	if err != nil {
+		return nil, state, err
+	}
+	if !slices.Equal(t.Header.ActivityEvents, s.config.Labels.ActivityEvents) {
+		t.Close()
+		return nil, state, fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; run `churn prepare` again", s.files.Timelines().Path, t.Header.ActivityEvents, s.config.Labels.ActivityEvents)
+	}
+	return t, state, nil
+}
+
+// features computes user_features_daily.
+func (s *session) features(ctx context.Context) (report features.Report, err error) {
+	started := s.now()
+	t, state, err := s.timelines()
+	if err != nil {
+		return report, err
+	}
+	defer t.Close()
+	asOf, err := s.asOfWithin(t.Header.Span)
+	if err != nil {
+		return report, err
+	}
+	out := s.files.Features()
+	err = s.stage(ctx, "features", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		report, err = features.Run(ctx, t, asOf, s.config.Features, out.Path, s.files.Format, progress)
+		return err
+	})
+	if err != nil {
+		return report, err
+	}
+	if err := s.files.Agree(s.files.Timelines(), state, report.Input); err != nil {
+		return report, err
+	}
+	made := workspace.Made{Inputs: []pipeline.FileState{state}, ConfigDigest: config.Digest(s.config.Features, asOf), Started: started}
+	return report, s.files.Record(out, report.Output, made)
+}
+
+// labels computes labels_daily and joins the training set.
+func (s *session) labels(ctx context.Context) (report labels.Report, joined dataset.Report, err error) {
+	started := s.now()
+	featuresState, asOf, err := s.featuresForLabels()
+	if err != nil {
+		return report, joined, err
+	}
+	t, state, err := s.timelines()
+	if err != nil {
+		return report, joined, err
+	}
+	defer t.Close()
+	grid := t.Header.Span.Grid(asOf, s.config.Features.EveryDays)
+	out := s.files.Labels()
+	err = s.stage(ctx, "labels", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		report, err = labels.Run(ctx, t, grid, asOf, s.config.Labels, out.Path, s.files.Format, progress)
+		return err
+	})
+	if err != nil {
+		return report, joined, err
+	}
+	if err := s.files.Agree(s.files.Timelines(), state, report.Input); err != nil {
+		return report, joined, err
+	}
+	digest := config.Digest(s.config.Labels, s.config.Features.EveryDays, asOf)
+	if err := s.files.Record(out, report.Output, workspace.Made{Inputs: []pipeline.FileState{state}, ConfigDigest: digest, Started: started}); err != nil {
+		return report, joined, err
+	}
+	joined, err = s.dataset(ctx, grid, featuresState)
+	return report, joined, err
+}
+
+// dataset joins features and labels to the training set.
+func (s *session) dataset(ctx context.Context, grid []pipeline.Date, featuresState pipeline.FileState) (report dataset.Report, err error) {
+	started := s.now()
+	t, state, err := s.timelines()
+	if err != nil {
+		return report, err
+	}
+	defer t.Close()
+	labelState, err := s.files.State(s.files.Labels())
+	if err != nil {
+		return report, err
+	}
+	in := dataset.Inputs{Timelines: t, Grid: grid, Features: s.files.Features().Path, Labels: s.files.Labels().Path,
+		Schema: features.Schema(features.NewIndex(features.Catalog(s.config.Features)))}
+	out := s.files.TrainingSet()
+	err = s.stage(ctx, "dataset", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		report, err = dataset.Run(ctx, in, s.config.Labels, out.Path, s.files.Format, progress)
+		return err
+	})
+	if err != nil {
+		return report, err
+	}
+	made := workspace.Made{Inputs: []pipeline.FileState{featuresState, labelState, state}, ConfigDigest: config.Digest(s.config.Labels, s.config.Features), Started: started}
+	return report, s.files.Record(out, report.Output, made)
+}
+
+// featuresForLabels checks that the features come from the present timelines
+// and settings, and returns their as-of date.
+func (s *session) featuresForLabels() (pipeline.FileState, pipeline.Date, error) {
+	t, state, err := s.timelines()
+	if err != nil {
+		return state, 0, err
+	}
+	t.Close()
+	asOf, err := s.asOfWithin(t.Header.Span)
+	if err != nil {
+		return state, 0, err
+	}
+	out := s.files.Features()
+	featuresState, err := s.files.State(out)
+	if err != nil {
+		return featuresState, 0, err
+	}
+	m, err := s.files.Manifest(out)
+	if err != nil {
+		return featuresState, 0, err
+	}
+	if len(m.Inputs) != 1 || m.Inputs[0].SHA256 != state.SHA256 || m.ConfigDigest != config.Digest(s.config.Features, asOf) {
+		return featuresState, 0, fmt.Errorf("%s was made from other timelines, another --as-of or other settings of features.*; run `churn features` again", out.Path)
+	}
+	return featuresState, asOf, nil
+}

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"churn/internal/atomicfile"
+	"churn/internal/config"
+	"churn/internal/table"
+	"churn/internal/workspace"
+	"churn/pipeline/generate"
+)
+
+func generateCommand(s *session) *cli.Command {
+	settings := map[string]string{
+		"users": "generate.users", "days": "generate.days", "start-date": "generate.start_date", "seed": "generate.seed",
+		"paid-ratio": "generate.paid_ratio", "churn-base-rate": "generate.churn_base_rate", "drift": "generate.drift",
+		"out": "paths.raw", "format": "data.format",
+	}
+	return &cli.Command{
+		Name:  "generate",
+		Usage: "simulate the users and events of an e-learning portal",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "users", Usage: "number of users"},
+			&cli.StringFlag{Name: "days", Usage: "length of the history in days"},
+			&cli.StringFlag{Name: "start-date", Usage: "first day, `DATE`"},
+			&cli.StringFlag{Name: "seed", Usage: "seed of the simulation: the same seed, the same bytes"},
+			&cli.StringFlag{Name: "paid-ratio", Usage: "share of paying users, 0 to 1"},
+			&cli.StringFlag{Name: "churn-base-rate", Usage: "share of active users who leave in 30 days, in an average season"},
+			&cli.StringFlag{Name: "drift", Usage: "change the world from a date on: `NAME@DATE`,… of engagement, content, pricing, acquisition, bots"},
+			&cli.StringFlag{Name: "out", Usage: "write to the folder `DIR` (default: paths.data/raw)"},
+			&cli.StringFlag{Name: "format", Usage: "csv or parquet"},
+		},
+		Action: func(c *cli.Context) error {
+			flags := map[string]string{}
+			for name, key := range settings {
+				if c.IsSet(name) {
+					flags[key] = c.String(name)
+				}
+			}
+			if err := s.load(c, flags); err != nil {
+				return err
+			}
+			return s.locked(func() error {
+				report, err := s.generate(c.Context)
+				if err != nil {
+					return err
+				}
+				return s.print(report, func(w io.Writer) { printGenerate(w, report) })
+			})
+		},
+	}
+}
+
+// unfinished marks a raw folder that generate has begun to write into.
+const unfinished = ".generate-unfinished"
+
+// generate writes synthetic raw data. It refuses to replace data that it did
+// not make.
+func (s *session) generate(ctx context.Context) (generate.Report, error) {
+	p, err := s.config.Simulation()
+	if err != nil {
+		return generate.Report{}, configError{err}
+	}
+	dir := s.config.Paths.Raw
+	if err := s.ownRaw(); err != nil {
+		return generate.Report{}, err
+	}
+	if _, err := atomicfile.Write(filepath.Join(dir, unfinished), nil); err != nil {
+		return generate.Report{}, err
+	}
+	started := s.now()
+	var report generate.Report
+	err = s.stage(ctx, "generate", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		report, err = generate.Run(ctx, p, dir, progress)
+		return err
+	})
+	if err != nil {
+		return report, err
+	}
+	made := workspace.Made{ConfigDigest: config.Digest(p), Seed: p.Seed, Started: started}
+	for _, o := range report.Outputs {
+		info := table.Info{Info: atomicfile.Info{SHA256: o.SHA256, Bytes: o.Bytes}, Rows: o.Rows}
+		if err := s.files.Record(workspace.Output{Path: o.Path, Stage: "generate"}, info, made); err != nil {
+			return report, err
+		}
+	}
+	return report, os.Remove(filepath.Join(dir, unfinished))
+}
+
+// ownRaw fails if the raw folder holds users or events of other origin.
+func (s *session) ownRaw() error {
+	if exists(filepath.Join(s.config.Paths.Raw, unfinished)) {
+		return nil
+	}
+	for _, name := range []string{"users", "events"} {
+		out := s.files.Raw(name)
+		if !exists(out.Path) {
+			continue
+		}
+		if _, err := s.files.State(out); err != nil {
+			return fmt.Errorf("%s is there already and was not made by `churn generate`; move it away, or write elsewhere with --out DIR", out.Path)
+		}
+	}
+	return nil
+}
+
+// needsGenerate reports whether run-all must simulate data first: there is no
+// source, or what is there came from other settings of generate.
+func (s *session) needsGenerate() (bool, error) {
+	if s.config.Source.Users != "" || s.config.Source.Events != "" {
+		return false, nil
+	}
+	raw := s.config.Paths.Raw
+	if exists(filepath.Join(raw, unfinished)) {
+		return true, nil
+	}
+	found, err := filepath.Glob(filepath.Join(raw, "*s.*"))
+	if err != nil || len(found) == 0 {
+		return true, err
+	}
+	p, err := s.config.Simulation()
+	if err != nil {
+		return false, configError{err}
+	}
+	m, err := s.files.Manifest(s.files.Raw("events"))
+	if err != nil {
+		return false, nil //nolint:nilerr // no manifest: the user's own data
+	}
+	return m.ConfigDigest != config.Digest(p) || m.CodeVersion != Version(), nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+func printGenerate(w io.Writer, r generate.Report) {
+	fmt.Fprintf(w, "generate  %s users, %s events from %s to %s\n", thousands(int64(r.Users)), thousands(int64(r.Events)), r.First, r.Last)
+	for _, o := range r.Outputs {
+		fmt.Fprintf(w, "          %s\n", o.Path)
+	}
+}

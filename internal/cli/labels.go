@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"churn/pipeline/dataset"
+	"churn/pipeline/labels"
+)
+
+func labelsCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:  "labels",
+		Usage: "label every as-of date whose window has closed, and join the training set",
+		Flags: []cli.Flag{asOfFlag()},
+		Action: func(c *cli.Context) error {
+			if err := s.load(c, nil); err != nil {
+				return err
+			}
+			if err := s.parseAsOf(c); err != nil {
+				return err
+			}
+			return s.locked(func() error {
+				report, joined, err := s.labels(c.Context)
+				if err != nil {
+					return err
+				}
+				both := struct {
+					Labels      labels.Report  `json:"labels"`
+					TrainingSet dataset.Report `json:"training_set"`
+				}{report, joined}
+				return s.print(both, func(w io.Writer) { printLabels(w, report, joined, s.config.Labels) })
+			})
+		},
+	}
+}
+
+func printLabels(w io.Writer, r labels.Report, d dataset.Report, p labels.Params) {
+	fmt.Fprintf(w, "labels    %s labelled rows, %d as-of dates from %s to %s, windows of %d days\n", thousands(r.Rows), r.AsOfDates, r.FirstAsOf, r.LastAsOf, p.WindowDays)
+	cohort := "everyone"
+	if p.CohortActiveDays > 0 {
+		cohort = fmt.Sprintf("users active in the last %d days", p.CohortActiveDays)
+	}
+	fmt.Fprintf(w, "dataset   %s rows to learn from (%s), of which %.1f%% churned\n", thousands(d.Rows), cohort, 100*d.ChurnRate())
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"churn/pipeline/dataset"
+	"churn/pipeline/features"
+	"churn/pipeline/generate"
+	"churn/pipeline/labels"
+	"churn/pipeline/prepare"
+	"churn/pipeline/score"
+	"churn/pipeline/train"
+	"churn/pipeline/validate"
+	"churn/registry"
+)
+
+// everything is the report of run-all.
+type everything struct {
+	Generate *generate.Report `json:"generate,omitempty"`
+	Validate validate.Report  `json:"validate"`
+	Prepare  prepare.Report   `json:"prepare"`
+	Features features.Report  `json:"features"`
+	Labels   labels.Report    `json:"labels"`
+	Dataset  dataset.Report   `json:"dataset"`
+	Train    train.Report     `json:"train"`
+	Promote  promotion        `json:"promote"`
+	Score    score.Report     `json:"score"`
+}
+
+func runAllCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:  "run-all",
+		Usage: "from raw data to a promoted model and a ranked list; simulates data where there is none",
+		Flags: []cli.Flag{asOfFlag()},
+		Action: func(c *cli.Context) error {
+			if err := s.load(c, nil); err != nil {
+				return err
+			}
+			if err := s.parseAsOf(c); err != nil {
+				return err
+			}
+			return s.locked(func() error {
+				var r everything
+				if err := s.runAll(c.Context, &r); err != nil {
+					return err
+				}
+				return s.print(r, func(w io.Writer) { printFindings(w, r) })
+			})
+		},
+	}
+}
+
+// runAll runs the stages one after the other. Each prints its lines as it
+// ends, so that a run that fails shows how far it came.
+func (s *session) runAll(ctx context.Context, r *everything) (err error) {
+	say := func(print func(io.Writer)) {
+		if !s.json {
+			print(s.stdout)
+		}
+	}
+	simulate, err := s.needsGenerate()
+	if err != nil {
+		return err
+	}
+	if simulate {
+		report, err := s.generate(ctx)
+		if err != nil {
+			return err
+		}
+		r.Generate = &report
+		say(func(w io.Writer) { printGenerate(w, report) })
+	}
+	r.Validate, r.Prepare, err = s.prepare(ctx)
+	if r.Validate.Planned > 0 {
+		say(func(w io.Writer) { printValidate(w, r.Validate, s.files.Quarantine()) })
+	}
+	if err != nil {
+		return err
+	}
+	say(func(w io.Writer) { printPrepare(w, r.Prepare) })
+	if r.Features, err = s.features(ctx); err != nil {
+		return err
+	}
+	say(func(w io.Writer) { printFeatures(w, r.Features) })
+	if r.Labels, r.Dataset, err = s.labels(ctx); err != nil {
+		return err
+	}
+	say(func(w io.Writer) { printLabels(w, r.Labels, r.Dataset, s.config.Labels) })
+	return s.runModel(ctx, r, say)
+}
+
+// runModel trains, promotes and scores.
+func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.Writer))) (err error) {
+	r.Train, err = s.train(ctx)
+	if len(r.Train.Models) > 0 {
+		say(func(w io.Writer) { printTrain(w, r.Train) })
+	}
+	if err != nil {
+		return err
+	}
+	if r.Promote, err = s.promote(); err != nil {
+		return err
+	}
+	say(func(w io.Writer) { printPromote(w, r.Promote) })
+	if r.Score, err = s.score(ctx, registry.Production); err != nil {
+		return err
+	}
+	say(func(w io.Writer) { printScore(w, r.Score) })
+	return nil
+}
+
+// printFindings ends the run with what a retention team wants to know.
+func printFindings(w io.Writer, r everything) {
+	m := r.Train.Models[0]
+	fmt.Fprintf(w, "\nWho is about to leave (no activity in the %d days after %s):\n", r.Score.WindowDays, r.Score.AsOf)
+	fmt.Fprintf(w, "  %s users scored, %s at high risk, mean risk %.1f%%. Contact first:\n", thousands(int64(r.Score.Scored)), thousands(int64(r.Score.Tiers[score.High])), 100*r.Score.MeanRisk)
+	printTop(w, r.Score, 5)
+	fmt.Fprintf(w, "\nHow good is the model %s (later, unseen dates; 95%% intervals over users)?\n", r.Score.Version)
+	fmt.Fprintf(w, "  PR-AUC %s against %s of the rule \"longest silent first\" and a base rate of %.3f\n", showEstimate(m.Find("pr_auc")), showEstimate(r.Train.Rule.Find("pr_auc")), m.Find("base_rate").Value)
+	fmt.Fprintf(w, "  ROC-AUC %s; of the 50 named first on a date, %.0f%% left\n", showEstimate(m.Find("roc_auc")), 100*m.Find("precision_at_50").Value)
+	fmt.Fprintf(w, "\nWhat to look at next:\n")
+	fmt.Fprintf(w, "  the list to work through        %s\n", r.Score.TopList)
+	fmt.Fprintf(w, "  the model card                  churn registry show %s\n", registry.Production)
+	fmt.Fprintf(w, "  the list of an earlier day      churn score --as-of %s\n", r.Score.AsOf-7)
+	fmt.Fprintf(w, "  the same for your own data      churn --set source.users=FILE --set source.events=FILE run-all\n")
+}

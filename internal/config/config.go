@@ -1,0 +1,221 @@
+// Package config composes the settings of all packages and reads them from
+// flags, the environment and a file. Nothing else imports viper.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+
+	"churn/internal/table"
+	"churn/pipeline"
+	"churn/pipeline/features"
+	"churn/pipeline/generate"
+	"churn/pipeline/labels"
+	"churn/pipeline/prepare"
+	"churn/pipeline/score"
+	"churn/pipeline/source"
+	"churn/pipeline/train"
+	"churn/pipeline/validate"
+)
+
+// The profiles.
+const (
+	ProfileDefault = "default"
+	ProfileSeed    = "seed" // the definitions of the original course
+)
+
+// Config is all settings.
+type Config struct {
+	Profile  string          `mapstructure:"profile"`
+	Data     Data            `mapstructure:"data"`
+	Paths    Paths           `mapstructure:"paths"`
+	Source   source.Params   `mapstructure:"source"`
+	Generate Generate        `mapstructure:"generate"`
+	Validate validate.Params `mapstructure:"validate"`
+	Prepare  prepare.Params  `mapstructure:"prepare"`
+	Features features.Params `mapstructure:"features"`
+	Labels   labels.Params   `mapstructure:"labels"`
+	Train    train.Params    `mapstructure:"train"`
+	Promote  Promote         `mapstructure:"promote"`
+	Score    score.Params    `mapstructure:"score"`
+	Serve    Serve           `mapstructure:"serve"`
+	Monitor  Monitor         `mapstructure:"monitor"`
+}
+
+// Data says how tables are written.
+type Data struct {
+	Format string `mapstructure:"format"`
+}
+
+// Paths says where files are. All derive from Data and Artifacts unless set.
+type Paths struct {
+	Data        string `mapstructure:"data"`
+	Artifacts   string `mapstructure:"artifacts"`
+	Raw         string `mapstructure:"raw"`
+	Processed   string `mapstructure:"processed"`
+	Features    string `mapstructure:"features"`
+	Predictions string `mapstructure:"predictions"`
+	Metrics     string `mapstructure:"metrics"`
+	Registry    string `mapstructure:"registry"`
+}
+
+// Generate is the world that churn generate simulates.
+type Generate struct {
+	Users         int      `mapstructure:"users"`
+	Days          int      `mapstructure:"days"`
+	StartDate     string   `mapstructure:"start_date"`
+	Seed          uint64   `mapstructure:"seed"`
+	PaidRatio     float64  `mapstructure:"paid_ratio"`
+	ChurnBaseRate float64  `mapstructure:"churn_base_rate"`
+	Drift         []string `mapstructure:"drift"`
+}
+
+// Promote says which candidate wins.
+type Promote struct {
+	PrimaryMetric string `mapstructure:"primary_metric"`
+}
+
+// Serve is read by the server.
+type Serve struct {
+	Address string `mapstructure:"address"`
+}
+
+// Monitor is read by the monitors.
+type Monitor struct {
+	WarnPSI float64 `mapstructure:"warn_psi"`
+	FailPSI float64 `mapstructure:"fail_psi"`
+}
+
+// Defaults returns the built-in settings of a profile.
+func Defaults(profile string) Config {
+	g := generate.Defaults()
+	c := Config{
+		Profile: profile,
+		Data:    Data{Format: string(table.CSV)},
+		Paths:   Paths{Data: "data", Artifacts: "artifacts"},
+		Source:  source.Defaults(),
+		Generate: Generate{Users: g.Users, Days: g.Days, StartDate: g.StartDate.String(), Seed: g.Seed,
+			PaidRatio: g.PaidRatio, ChurnBaseRate: g.ChurnBaseRate, Drift: []string{}},
+		Validate: validate.Defaults(pipeline.EventTypes()),
+		Prepare:  prepare.Defaults(),
+		Features: features.Defaults(),
+		Labels:   labels.Defaults(),
+		Train:    train.Defaults(),
+		Promote:  Promote{PrimaryMetric: train.PRAUC},
+		Score:    score.Defaults(),
+		Serve:    Serve{Address: "127.0.0.1:8080"},
+		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
+	}
+	if profile == ProfileSeed {
+		c.Prepare.Dense = true
+		c.Features.EveryDays = 1
+		c.Features.Set = features.SetCourse
+		c.Labels.CohortActiveDays = 0
+		c.Labels.ActivityEvents = pipeline.EventTypes()
+		c.Train.Purge = false
+	}
+	return c
+}
+
+// Check returns all faults of the settings, each with its dotted key.
+func (c *Config) Check() error {
+	var errs []error
+	if c.Profile != ProfileDefault && c.Profile != ProfileSeed {
+		errs = append(errs, fmt.Errorf("profile: %q is unknown; use %s or %s", c.Profile, ProfileDefault, ProfileSeed))
+	}
+	if _, err := table.ParseFormat(c.Data.Format); err != nil {
+		errs = append(errs, fmt.Errorf("data.format: %w", err))
+	}
+	for _, p := range [][2]string{{"paths.data", c.Paths.Data}, {"paths.artifacts", c.Paths.Artifacts}} {
+		if p[1] == "" {
+			errs = append(errs, fmt.Errorf("%s: is empty; name a folder", p[0]))
+		}
+	}
+	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
+		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Score.Validate())
+	if _, err := c.Simulation(); err != nil {
+		errs = append(errs, err)
+	}
+	if !slices.Contains([]string{train.PRAUC, train.ROCAUC}, c.Promote.PrimaryMetric) {
+		errs = append(errs, fmt.Errorf("promote.primary_metric: %q is unknown; use %s or %s", c.Promote.PrimaryMetric, train.PRAUC, train.ROCAUC))
+	}
+	if _, _, err := net.SplitHostPort(c.Serve.Address); err != nil {
+		errs = append(errs, fmt.Errorf("serve.address: %q is not an address; write host:port, such as 127.0.0.1:8080", c.Serve.Address))
+	}
+	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
+		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))
+	}
+	return errors.Join(errs...)
+}
+
+// Simulation returns the settings of generate in its own types.
+func (c *Config) Simulation() (generate.Params, error) {
+	g := c.Generate
+	p := generate.Params{Users: g.Users, Days: g.Days, Seed: g.Seed, PaidRatio: g.PaidRatio, ChurnBaseRate: g.ChurnBaseRate, Format: table.Format(c.Data.Format)}
+	var errs []error
+	start, err := pipeline.ParseDate(g.StartDate)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("generate.start_date: %w", err))
+		start = generate.Defaults().StartDate // so that the other faults are found too
+	}
+	p.StartDate = start
+	for _, text := range g.Drift {
+		d, err := generate.ParseDrift(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("generate.drift: %w", err))
+			continue
+		}
+		p.Drifts = append(p.Drifts, d)
+	}
+	if _, err := table.ParseFormat(c.Data.Format); err == nil {
+		errs = append(errs, prefixed("generate.", p.Validate()))
+	}
+	return p, errors.Join(errs...)
+}
+
+// prefixed puts a section before each of several joined faults.
+func prefixed(section string, err error) error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s%w", section, err)
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, fmt.Errorf("%s%w", section, e))
+	}
+	return errors.Join(out...)
+}
+
+// derive fills in the paths that were left open.
+func (p *Paths) derive() {
+	set := func(path *string, root, name string) {
+		if *path == "" {
+			*path = filepath.Join(root, name)
+		}
+	}
+	set(&p.Raw, p.Data, "raw")
+	set(&p.Processed, p.Data, "processed")
+	set(&p.Features, p.Data, "features")
+	set(&p.Predictions, p.Data, "predictions")
+	set(&p.Metrics, p.Artifacts, "metrics")
+	set(&p.Registry, p.Artifacts, "registry")
+}
+
+// Digest identifies the settings in v, the sections that a stage reads.
+func Digest(v ...any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("config: " + err.Error()) // plain data always encodes
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The law: config.yaml names every key, and decodes to the built-in defaults.
+func TestFileEqualsDefaults(t *testing.T) {
+	got, err := Load(Request{File: "../../config.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Load(Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Config, got.Config); diff != "" {
+		t.Errorf("(-built in +config.yaml)\n%s", diff)
+	}
+	for _, e := range got.Entries {
+		if e.Source != "file" {
+			t.Errorf("config.yaml lacks %s (default %v)", e.Key, e.Value)
+		}
+	}
+}
+
+// The law: flag over --set over environment over file over profile over default.
+func TestPrecedence(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(file, []byte("profile: seed\nlabels: {window_days: 10}\ntrain: {seed: 1}\nscore: {top_k: 5}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(Request{File: file, Environ: []string{"CHURN_TRAIN_SEED=2", "CHURN_SCORE_TOP_K=6", "CHURN_LABELS_ACTIVITY_EVENTS=login, quiz_attempt", "CHURN_SHARED=/x"},
+		Set: []string{"score.top_k=7", "features.windows_days=3,9"}, Flags: map[string]string{"generate.users": "8"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]any{"window": c.Labels.WindowDays, "every": c.Features.EveryDays, "seed": c.Train.Seed, "top": c.Score.TopK,
+		"activity": c.Labels.ActivityEvents, "windows": c.Features.WindowsDays, "users": c.Generate.Users, "days": c.Generate.Days}
+	want := map[string]any{"window": 10, "every": 1, "seed": uint64(2), "top": 7,
+		"activity": []string{"login", "quiz_attempt"}, "windows": []int{3, 9}, "users": 8, "days": 365}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, err := Load(Request{Environ: []string{"CHURN_LABELS_WINDOW_DAY=3"}, Set: []string{"labels.windw_days=3", "score.top_k"}})
+	want := []string{
+		"CHURN_LABELS_WINDOW_DAY: there is no such key (environment); did you mean labels.window_days?",
+		"labels.windw_days: there is no such key (set); did you mean labels.window_days?",
+		`--set "score.top_k": write key=value, such as --set labels.window_days=14`,
+	}
+	if err == nil || err.Error() != strings.Join(want, "\n") {
+		t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
+	}
+	_, err = Load(Request{Set: []string{"labels.window_days=0", "train.test_size=2", "monitor.warn_psi=0.9"}})
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("want three faults, got\n%v", err)
+	}
+}
+
+// Any text in a file: an error or a sound configuration, never a panic.
+func FuzzFile(f *testing.F) {
+	f.Add("labels: {window_days: 7.5}")
+	f.Add("a: [")
+	f.Add("features: {windows_days: 7}")
+	f.Fuzz(func(t *testing.T, text string) {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Load(Request{File: file}); err == nil {
+			if err := c.Check(); err != nil {
+				t.Errorf("loaded an unsound configuration: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,307 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+)
+
+// EnvPrefix begins the environment variables: CHURN_LABELS_WINDOW_DAYS.
+const EnvPrefix = "CHURN"
+
+// Request says where settings come from, in ascending precedence: the
+// defaults of the profile, the file, the environment, Set.
+type Request struct {
+	File    string            // path; empty = DefaultFile if that exists
+	Environ []string          // as os.Environ
+	Set     []string          // key=value
+	Profile string            // of the flag; empty = look further
+	Flags   map[string]string // settings from flags of a command, above Set
+}
+
+// DefaultFile is read where no file is named.
+const DefaultFile = "config.yaml"
+
+// Entry is one setting and where it came from.
+type Entry struct {
+	Key    string `json:"key"`
+	Value  any    `json:"value"`
+	Source string `json:"source"` // default, profile, file, environment, set, flag
+}
+
+// Loaded is a checked configuration.
+type Loaded struct {
+	Config
+	Entries []Entry // sorted by key
+	File    string  // the file that was read, if any
+}
+
+// Load reads, composes and checks the settings. It returns all faults at once.
+func Load(r Request) (*Loaded, error) {
+	l := loader{defaults: flatten(Defaults(ProfileDefault)), values: map[string]any{}, source: map[string]string{}}
+	file, err := l.readFile(r.File)
+	l.fault(err)
+	l.readEnvironment(r.Environ)
+	for _, s := range r.Set {
+		l.readSet(s)
+	}
+	for key, value := range r.Flags {
+		l.take(key, value, "flag")
+	}
+	if r.Profile != "" {
+		l.take("profile", r.Profile, "flag")
+	}
+	c, err := l.decode()
+	l.fault(err)
+	if len(l.faults) == 0 {
+		l.fault(c.Check())
+	}
+	if len(l.faults) > 0 {
+		return nil, errors.Join(l.faults...)
+	}
+	entries := l.entries(c)
+	c.Paths.derive()
+	return &Loaded{Config: c, Entries: entries, File: file}, nil
+}
+
+// loader collects values by dotted key.
+type loader struct {
+	defaults map[string]any
+	values   map[string]any
+	source   map[string]string
+	faults   []error
+}
+
+func (l *loader) fault(err error) {
+	if err != nil {
+		l.faults = append(l.faults, err)
+	}
+}
+
+// take overrides one setting, or notes that there is no such key.
+func (l *loader) take(key string, value any, from string) {
+	if _, ok := l.defaults[key]; !ok {
+		l.fault(fmt.Errorf("%s: there is no such key (%s)%s", key, from, l.suggest(key)))
+		return
+	}
+	l.values[key], l.source[key] = value, from
+}
+
+func (l *loader) readFile(path string) (string, error) {
+	named := path != ""
+	if !named {
+		path = DefaultFile
+	}
+	if _, err := os.Stat(path); err != nil {
+		if !named && errors.Is(err, os.ErrNotExist) {
+			return "", nil
+		}
+		return "", fmt.Errorf("config file: %w", err)
+	}
+	v := viper.New()
+	v.SetConfigFile(path)
+	v.SetConfigType("yaml")
+	if err := v.ReadInConfig(); err != nil {
+		return "", fmt.Errorf("config file %s: %w", path, err)
+	}
+	keys := v.AllKeys()
+	slices.Sort(keys)
+	for _, key := range keys {
+		l.take(key, v.Get(key), "file")
+	}
+	return path, nil
+}
+
+// readEnvironment takes CHURN_<SECTION>_<KEY>. Variables with the prefix but
+// of no section of ours are left alone; a misspelt key is a fault.
+func (l *loader) readEnvironment(environ []string) {
+	names := map[string]string{}
+	for key := range l.defaults {
+		names[envName(key)] = key
+	}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, EnvPrefix+"_") {
+			continue
+		}
+		if key, ok := names[name]; ok {
+			l.take(key, value, "environment")
+		} else if l.isSection(name) {
+			l.fault(fmt.Errorf("%s: there is no such key (environment)%s", name, l.suggest(strings.ToLower(strings.Replace(strings.TrimPrefix(name, EnvPrefix+"_"), "_", ".", 1)))))
+		}
+	}
+}
+
+func envName(key string) string {
+	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func (l *loader) isSection(name string) bool {
+	for key := range l.defaults {
+		if section, _, ok := strings.Cut(key, "."); ok && strings.HasPrefix(name, envName(section)+"_") {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) readSet(s string) {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok {
+		l.fault(fmt.Errorf("--set %q: write key=value, such as --set labels.window_days=14", s))
+		return
+	}
+	l.take(strings.TrimSpace(key), value, "set")
+}
+
+// decode lays the values over the defaults of the profile. viper holds them,
+// so that its strict decoding serves for all sources alike.
+func (l *loader) decode() (Config, error) {
+	profile, _ := l.values["profile"].(string)
+	if profile == "" {
+		profile = ProfileDefault
+	}
+	defaults := flatten(Defaults(profile))
+	v := viper.New()
+	for key, value := range defaults {
+		if l.source[key] == "" && !reflect.DeepEqual(value, l.defaults[key]) {
+			l.source[key] = "profile"
+		}
+		v.SetDefault(key, value)
+	}
+	for key, value := range l.values {
+		v.Set(key, value)
+	}
+	var c Config
+	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(splitList, refuseFraction, dateText)))
+	return c, explainDecode(err)
+}
+
+// splitList reads comma-separated lists out of text.
+func splitList(from, to reflect.Type, value any) (any, error) {
+	if from.Kind() != reflect.String || to.Kind() != reflect.Slice {
+		return value, nil
+	}
+	out := []string{}
+	for _, part := range strings.Split(value.(string), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out, nil
+}
+
+// refuseFraction keeps 7.5 from becoming 7.
+func refuseFraction(from, to reflect.Type, value any) (any, error) {
+	f, ok := value.(float64)
+	if ok && to.Kind() >= reflect.Int && to.Kind() <= reflect.Uint64 && f != math.Trunc(f) {
+		return nil, fmt.Errorf("%v is not a whole number", f)
+	}
+	return value, nil
+}
+
+// dateText undoes YAML's reading of an unquoted date as a time.
+func dateText(_, to reflect.Type, value any) (any, error) {
+	if t, ok := value.(time.Time); ok && to.Kind() == reflect.String {
+		return t.Format(time.DateOnly), nil
+	}
+	return value, nil
+}
+
+// explainDecode says in one line each what cannot be read.
+func explainDecode(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(err.Error())
+	for _, noise := range []string{"decoding failed due to the following error(s):", "* "} {
+		text = strings.ReplaceAll(text, noise, "")
+	}
+	var lines []error
+	for _, line := range strings.Split(text, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, errors.New(line))
+		}
+	}
+	return errors.Join(lines...)
+}
+
+// entries lists the settings as they are, with their source.
+func (l *loader) entries(c Config) []Entry {
+	var out []Entry
+	for key, value := range flatten(c) {
+		from := l.source[key]
+		if from == "" {
+			from = "default"
+		}
+		out = append(out, Entry{Key: key, Value: value, Source: from})
+	}
+	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// flatten returns all settings by dotted key.
+func flatten(c Config) map[string]any {
+	out := map[string]any{}
+	var walk func(prefix string, v reflect.Value)
+	walk = func(prefix string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(strings.TrimPrefix(prefix+"."+v.Type().Field(i).Tag.Get("mapstructure"), "."), v.Field(i))
+			}
+		case reflect.Map:
+			for _, k := range v.MapKeys() {
+				walk(prefix+"."+k.String(), v.MapIndex(k))
+			}
+		case reflect.String:
+			out[prefix] = v.String() // a plain string, whatever its named type
+		default:
+			out[prefix] = v.Interface()
+		}
+	}
+	walk("", reflect.ValueOf(c))
+	return out
+}
+
+// suggest names the known key nearest to a misspelt one.
+func (l *loader) suggest(key string) string {
+	best, distance := "", 4
+	for known := range l.defaults {
+		if d := editDistance(key, known); d < distance || d == distance && known < best {
+			best, distance = known, d
+		}
+	}
+	if best == "" {
+		return "; `churn config show` lists all keys"
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

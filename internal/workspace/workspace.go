@@ -1,0 +1,208 @@
+// Package workspace knows where the files of a run are, and ties each output
+// to what it was made from.
+package workspace
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"churn/internal/atomicfile"
+	"churn/internal/config"
+	"churn/internal/table"
+	"churn/pipeline"
+)
+
+// Workspace is the files under paths.data and paths.artifacts.
+type Workspace struct {
+	Paths   config.Paths
+	Format  table.Format
+	Version string           // of the code
+	Clock   func() time.Time // for manifests only
+}
+
+// Output names one file of the data contract.
+type Output struct {
+	Path  string
+	Stage string
+}
+
+// Raw returns the path of a raw table.
+func (w *Workspace) Raw(name string) Output {
+	return Output{w.table(w.Paths.Raw, name), "generate"}
+}
+
+func (w *Workspace) table(dir, name string) string {
+	return filepath.Join(dir, name+"."+string(w.Format))
+}
+
+// UsersClean is the accepted users.
+func (w *Workspace) UsersClean() Output { return w.processed("users_clean") }
+
+// EventsClean is the accepted events.
+func (w *Workspace) EventsClean() Output { return w.processed("events_clean") }
+
+// UserDaily is the daily aggregates.
+func (w *Workspace) UserDaily() Output { return w.processed("user_daily") }
+
+// Timelines is the facts by user, for the later stages.
+func (w *Workspace) Timelines() Output {
+	return Output{filepath.Join(w.Paths.Processed, "timelines.bin"), "prepare"}
+}
+
+func (w *Workspace) processed(name string) Output {
+	return Output{w.table(w.Paths.Processed, name), "prepare"}
+}
+
+// Quarantine is the rejected rows.
+func (w *Workspace) Quarantine() string { return filepath.Join(w.Paths.Processed, "quarantine.csv") }
+
+// Features is user_features_daily.
+func (w *Workspace) Features() Output {
+	return Output{w.table(w.Paths.Features, "user_features_daily"), "features"}
+}
+
+// Labels is labels_daily.
+func (w *Workspace) Labels() Output {
+	return Output{w.table(w.Paths.Processed, "labels_daily"), "labels"}
+}
+
+// TrainingSet is training_dataset.
+func (w *Workspace) TrainingSet() Output {
+	return Output{w.table(w.Paths.Features, "training_dataset"), "labels"}
+}
+
+// Prediction is a table of predictions.
+func (w *Workspace) Prediction(name string) Output {
+	return Output{w.table(w.Paths.Predictions, name), "score"}
+}
+
+// Metrics is the path of a JSON report.
+func (w *Workspace) Metrics(name string) string {
+	return filepath.Join(w.Paths.Metrics, name+".json")
+}
+
+// Made describes how an output came about.
+type Made struct {
+	Inputs       []pipeline.FileState
+	ConfigDigest string
+	Seed         uint64
+	Started      time.Time
+}
+
+// Record writes the manifest beside an output, last: an output is valid only
+// together with a manifest that agrees with it.
+func (w *Workspace) Record(out Output, info table.Info, m Made) error {
+	manifest := pipeline.Manifest{
+		Stage: out.Stage, Inputs: m.Inputs, ConfigDigest: m.ConfigDigest, Seed: m.Seed, CodeVersion: w.Version, Rows: info.Rows,
+		Output:  pipeline.FileState{Path: w.relative(out.Path), SHA256: info.SHA256, Bytes: info.Bytes, Rows: info.Rows},
+		Started: m.Started.UTC(), Finished: w.Clock().UTC(),
+	}
+	_, err := atomicfile.WriteJSON(manifestPath(out.Path), manifest)
+	return err
+}
+
+// manifestPath puts <name>.manifest.json beside <name>.<format>.
+func manifestPath(path string) string {
+	return path[:len(path)-len(filepath.Ext(path))] + ".manifest.json"
+}
+
+// relative makes paths in manifests independent of where the workspace is.
+func (w *Workspace) relative(path string) string {
+	for _, root := range []string{w.Paths.Data, w.Paths.Artifacts} {
+		if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel)
+		}
+	}
+	return filepath.ToSlash(path)
+}
+
+// State returns the identity of an output for use as an input. It fails with
+// what to do where the output is absent or does not agree with its manifest.
+func (w *Workspace) State(out Output) (pipeline.FileState, error) {
+	m, err := w.Manifest(out)
+	if err != nil {
+		return pipeline.FileState{}, err
+	}
+	info, err := os.Stat(out.Path)
+	if err != nil {
+		return pipeline.FileState{}, missing(out, err)
+	}
+	if info.Size() != m.Output.Bytes {
+		return pipeline.FileState{}, disagree(out)
+	}
+	return m.Output, nil
+}
+
+// Manifest reads the manifest of an output.
+func (w *Workspace) Manifest(out Output) (pipeline.Manifest, error) {
+	var m pipeline.Manifest
+	data, err := os.ReadFile(manifestPath(out.Path))
+	if err != nil {
+		return m, missing(out, err)
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("%s is not a manifest (%w); run `churn %s` again", manifestPath(out.Path), err, out.Stage)
+	}
+	return m, nil
+}
+
+// Agree checks the digest of an output that was read against its manifest.
+func (w *Workspace) Agree(out Output, state pipeline.FileState, sha256 string) error {
+	if state.SHA256 != sha256 {
+		return disagree(out)
+	}
+	return nil
+}
+
+func missing(out Output, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s is not there yet; run `churn %s` first", out.Path, out.Stage)
+	}
+	return err
+}
+
+func disagree(out Output) error {
+	return fmt.Errorf("%s does not agree with its manifest: an earlier run was interrupted or the file was changed; run `churn %s` again", out.Path, out.Stage)
+}
+
+// Lock keeps other processes from writing into the workspace, and removes
+// what killed ones left behind. The returned function releases it.
+func (w *Workspace) Lock() (release func(), err error) {
+	var locks []*flock.Flock
+	release = func() {
+		for _, l := range locks {
+			l.Unlock() //nolint:errcheck // the lock ends with the process anyway
+		}
+	}
+	for _, dir := range slices.Compact([]string{filepath.Clean(w.Paths.Data), filepath.Clean(w.Paths.Artifacts)}) {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			release()
+			return nil, fmt.Errorf("make the folder for results: %w; choose another with --set paths.data=DIR and paths.artifacts=DIR", err)
+		}
+		l := flock.New(filepath.Join(dir, ".lock"))
+		ok, err := l.TryLock()
+		if err != nil || !ok {
+			release()
+			return nil, lockFault(dir, err)
+		}
+		locks = append(locks, l)
+	}
+	for _, dir := range []string{w.Paths.Raw, w.Paths.Processed, w.Paths.Features, w.Paths.Predictions, w.Paths.Metrics, w.Paths.Registry} {
+		err = errors.Join(err, atomicfile.Sweep(dir))
+	}
+	return release, err
+}
+
+func lockFault(dir string, err error) error {
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return fmt.Errorf("another churn process is writing to %s; wait for it to end, or use other folders with --set paths.data=DIR and paths.artifacts=DIR", dir)
+}

@@ -1,0 +1,338 @@
+package logistic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"churn/model"
+)
+
+// with returns the defaults after a change.
+func with(change func(*Params)) Params {
+	p := Defaults()
+	change(&p)
+	return p
+}
+
+// fit fits d and expects convergence.
+func fit(t testing.TB, d data, p Params) (*Model, Report) {
+	t.Helper()
+	m, r, err := Fit(context.Background(), d.x, d.y, d.w, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Status != Converged {
+		t.Errorf("report %+v, want converged", r)
+	}
+	return m, r
+}
+
+// theta returns the coefficients followed by the intercept.
+func (m *Model) theta() []float64 { return append(slices.Clone(m.Coef), m.Intercept) }
+
+// distance is the largest difference between a and b relative to the largest
+// element of b.
+func distance(a, b []float64) float64 {
+	var diff, largest float64
+	for j := range a {
+		diff, largest = max(diff, math.Abs(a[j]-b[j])), max(largest, math.Abs(b[j]))
+	}
+	return diff / largest
+}
+
+// Law: the optimum is Newton's, within 1e-6 of the objective and 1e-3 of the
+// largest coefficient, in a handful of epochs, however ill-conditioned.
+func TestOptimumIsNewtons(t *testing.T) {
+	balanced := with(func(p *Params) { p.ClassWeight = ClassWeightBalanced })
+	weighted := windows(3000, 8, 1e-2, 1, 5)
+	for i := range weighted.y {
+		weighted.w = append(weighted.w, float64(i%5))
+	}
+	for name, c := range map[string]struct {
+		d      data
+		p      Params
+		epochs int
+	}{
+		"easy":                   {windows(2000, 5, 1, 1, 1), Defaults(), 8},
+		"one batch":              {windows(200, 5, 1, 1, 1), Defaults(), 8},
+		"condition 1e6":          {windows(8000, 20, 1e-2, 1, 2), Defaults(), 8},
+		"condition 1e10":         {windows(8000, 20, 1e-4, 1, 2), Defaults(), 8},
+		"collinear, no penalty":  {windows(3000, 6, 0, 1, 3), with(func(p *Params) { p.L2 = 0 }), 8},
+		"nearly separable":       {windows(8000, 10, 1e-1, 60, 4), with(func(p *Params) { p.L2 = 1e-2 }), 25},
+		"weights, some zero":     {weighted, Defaults(), 8},
+		"balanced classes":       {windows(5000, 10, 1e-2, 1, 6), balanced, 8},
+		"strong penalty":         {windows(5000, 10, 1e-1, 1, 7), with(func(p *Params) { p.L2 = 1e5 }), 8},
+		"small batch, full step": {windows(8000, 10, 1e-1, 1, 8), with(func(p *Params) { p.BatchSize, p.LearningRate = 64, 1 }), 15},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, r := fit(t, c.d, c.p)
+			prob, err := newProblem(c.d.x, c.d.y, c.d.w, c.p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			theta, want := newton(c.d, prob)
+			if got := naiveObjective(prob, c.d.design(), m.theta()); got-want > 1e-6*want {
+				t.Errorf("objective %.12f, want %.12f", got, want)
+			}
+			if c.p.L2 > 0 { // without a penalty the collinear optimum is not unique
+				if diff := distance(m.theta(), theta); diff > 1e-3 {
+					t.Errorf("coefficients off by %.2g of the largest", diff)
+				}
+			}
+			if r.Epochs > c.epochs {
+				t.Errorf("%d epochs, want at most %d", r.Epochs, c.epochs)
+			}
+			t.Logf("%+v", r)
+		})
+	}
+}
+
+// One column with x = ±1, 3 of 4 positives at +1 and 1 of 4 at -1, without a
+// penalty: the margins are the log-odds ±log 3, so Coef = log 3, Intercept = 0
+// and f = -(3/4 log 3/4 + 1/4 log 1/4).
+func TestOptimumByHand(t *testing.T) {
+	x := &model.Matrix{Names: []string{"x"}, Width: 1, Dense: []float64{1, 1, 1, 1, -1, -1, -1, -1}}
+	y := []bool{true, true, true, false, true, false, false, false}
+	m, r := fit(t, data{x: x, y: y}, with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 }))
+	if math.Abs(m.Coef[0]-math.Log(3)) > 1e-5 || math.Abs(m.Intercept) > 1e-5 {
+		t.Errorf("coef %v, intercept %v, want %v and 0", m.Coef[0], m.Intercept, math.Log(3))
+	}
+	if want := -(0.75*math.Log(0.75) + 0.25*math.Log(0.25)); math.Abs(r.Objective-want) > 1e-11 {
+		t.Errorf("objective %v, want %v", r.Objective, want)
+	}
+	if row := x.Row(4); m.Margin(row) != m.Intercept-m.Coef[0] {
+		t.Errorf("margin %v", m.Margin(row))
+	}
+}
+
+// The O-ring data of the Challenger inquiry (Dalal, Fowlkes & Hoadley, JASA
+// 1989): temperature in °F of 23 launches, and whether a ring showed distress.
+// The published maximum likelihood fit (Agresti, Categorical Data Analysis; R's
+// glm) is 15.0429 - 0.2322·temperature with deviance 20.315 = 2·23·f.
+func TestPublishedFit(t *testing.T) {
+	x := &model.Matrix{Names: []string{"temperature"}, Width: 1, Dense: []float64{
+		66, 70, 69, 68, 67, 72, 73, 70, 57, 63, 70, 78, 67, 53, 67, 75, 70, 81, 76, 79, 75, 76, 58}}
+	y := make([]bool, 23)
+	for _, i := range []int{1, 8, 9, 10, 13, 20, 22} {
+		y[i] = true
+	}
+	m, r := fit(t, data{x: x, y: y}, with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 }))
+	if math.Abs(m.Intercept-15.0429) > 5e-4 || math.Abs(m.Coef[0]+0.2322) > 5e-5 {
+		t.Errorf("%+v", m)
+	}
+	if deviance := 2 * 23 * r.Objective; math.Abs(deviance-20.315) > 5e-4 {
+		t.Errorf("deviance %v, want 20.315", deviance)
+	}
+}
+
+// Law: with balanced classes and a free intercept, the mean probability of the
+// positives and that of the negatives sum to 1, since the gradient of the
+// intercept is ½(mean of p over negatives) - ½(mean of 1-p over positives).
+func TestBalancedClasses(t *testing.T) {
+	d := windows(5000, 5, 1e-1, 1, 17)
+	gap := func(p Params) float64 {
+		m, _ := fit(t, d, p)
+		var sum, count [2]float64
+		for i, y := range d.y {
+			sum[index(y)] += model.Sigmoid(m.Margin(d.x.Row(i)))
+			count[index(y)]++
+		}
+		return math.Abs(sum[0]/count[0] + sum[1]/count[1] - 1)
+	}
+	if g := gap(with(func(p *Params) { p.ClassWeight, p.Tol = ClassWeightBalanced, 1e-13 })); g > 1e-5 {
+		t.Errorf("balanced: the means miss 1 by %v", g)
+	}
+	if g := gap(Defaults()); g < 1e-3 {
+		t.Error("the law does not see classes that are not balanced")
+	}
+}
+
+// Law: the order of the rows moves the model only within the tolerance.
+func TestRowOrderDoesNotMatter(t *testing.T) {
+	d, p := windows(20_000, 10, 1e-2, 1, 9), with(func(p *Params) { p.Tol = 1e-12 })
+	a, _ := fit(t, d, p)
+	b, _ := fit(t, d.permuted(1), p)
+	if diff := distance(a.theta(), b.theta()); diff > 1e-4 {
+		t.Errorf("coefficients differ by %.2g", diff)
+	}
+}
+
+// Law: without a penalty, a column in other units gives the same margins.
+func TestUnitsDoNotMatter(t *testing.T) {
+	d, p := windows(20_000, 6, 1e-1, 1, 10), with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 })
+	scaled := *d.x
+	scaled.Dense = slices.Clone(d.x.Dense)
+	for i := range scaled.Dense {
+		scaled.Dense[i] *= math.Pow(1000, float64(i%6-3))
+	}
+	a, _ := fit(t, d, p)
+	b, _ := fit(t, data{x: &scaled, y: d.y}, p)
+	for i := range 100 {
+		if ma, mb := a.Margin(d.x.Row(i)), b.Margin(scaled.Row(i)); math.Abs(ma-mb) > 1e-4 {
+			t.Errorf("row %d: margins %v and %v", i, ma, mb)
+		}
+	}
+}
+
+// Law: a row of weight 2 is two rows, and scaling all weights with L2 changes
+// nothing.
+func TestWeightsCountRows(t *testing.T) {
+	d, p := windows(4000, 6, 1e-1, 1, 11), with(func(p *Params) { p.Tol = 1e-12 })
+	twice := *d.x
+	twice.Dense, twice.Codes = slices.Concat(d.x.Dense, d.x.Dense), slices.Concat(d.x.Codes, d.x.Codes)
+	a, _ := fit(t, data{x: &twice, y: slices.Concat(d.y, d.y)}, p)
+	d.w = slices.Repeat([]float64{2}, len(d.y))
+	b, _ := fit(t, d, p)
+	d.w, p.L2 = slices.Repeat([]float64{14}, len(d.y)), 7
+	c, _ := fit(t, d, p)
+	if ab, ac := distance(a.theta(), b.theta()), distance(a.theta(), c.theta()); ab > 1e-4 || ac > 1e-4 {
+		t.Errorf("coefficients differ by %.2g and %.2g", ab, ac)
+	}
+}
+
+// Law: the number of cores changes no bit; the seed does (or the test is dead).
+func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
+	d, p := windows(30_000, 10, 1e-2, 1, 12), Defaults()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	one, r1 := fit(t, d, p)
+	runtime.GOMAXPROCS(2)
+	two, r2 := fit(t, d, p)
+	if diff := cmp.Diff(one, two); diff != "" || r1 != r2 {
+		t.Errorf("models differ: %s\nreports %+v %+v", diff, r1, r2)
+	}
+	p.Seed++
+	if other, _ := fit(t, d, p); cmp.Equal(one, other) {
+		t.Error("another seed gives the same bits: the comparison is dead")
+	}
+}
+
+// A row that alone carries a level, and rows with extreme values: the sample
+// must see both.
+func TestRareAndExtremeRows(t *testing.T) {
+	d := windows(30_000, 6, 1e-1, 1, 13)
+	for i := 0; i < 30_000; i += 2500 {
+		d.x.Dense[6*i] = 1000
+	}
+	prob, err := newProblem(d.x, d.y, nil, Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want := newton(d, prob)
+	if _, r := fit(t, d, Defaults()); r.Objective-want > 1e-6*want || r.Epochs > 15 {
+		t.Errorf("%+v, want objective %v", r, want)
+	}
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	m, _ := fit(t, windows(500, 4, 1, 1, 14), Defaults())
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Model
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m, &back); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	d := windows(20, 2, 1, 1, 15)
+	nan := *d.x
+	nan.Dense = slices.Clone(d.x.Dense)
+	nan.Dense[3] = math.NaN()
+	all := func(y bool) []bool { return slices.Repeat([]bool{y}, 20) }
+	for _, c := range []struct {
+		want string
+		x    *model.Matrix
+		y    []bool
+		w    []float64
+		p    Params
+	}{
+		{"every label is positive", d.x, all(true), nil, Defaults()},
+		{"every label is negative", d.x, all(false), nil, Defaults()},
+		{"20 rows, 3 labels", d.x, d.y[:3], nil, Defaults()},
+		{"0 weights", d.x, d.y, []float64{}, Defaults()},
+		{"weight of row 0: -1", d.x, d.y, slices.Repeat([]float64{-1}, 20), Defaults()},
+		{"no rows with a weight", d.x, d.y, make([]float64, 20), Defaults()},
+		{"feature x1 is not finite", &nan, d.y, nil, Defaults()},
+		{"max_epochs", d.x, d.y, nil, with(func(p *Params) { p.MaxEpochs = 0 })},
+	} {
+		if _, _, err := Fit(context.Background(), c.x, c.y, c.w, c.p, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+}
+
+func TestValidateReportsAllFaults(t *testing.T) {
+	if err := Defaults().Validate(); err != nil {
+		t.Errorf("defaults: %v", err)
+	}
+	err := Params{L2: -1, LearningRate: math.NaN(), Tol: math.Inf(1), ClassWeight: "auto"}.Validate()
+	for _, key := range []string{"l2", "learning_rate", "batch_size", "max_epochs", "tol", "class_weight"} {
+		if err == nil || !strings.Contains(err.Error(), key+": ") {
+			t.Errorf("%s is missing in %v", key, err)
+		}
+	}
+}
+
+func TestEndsAndProgress(t *testing.T) {
+	d := windows(3000, 6, 1e-2, 1, 16)
+	p := with(func(p *Params) { p.MaxEpochs = 1 })
+	var epochs []int
+	_, r, err := Fit(context.Background(), d.x, d.y, nil, p, func(epoch int, objective, gap float64) { epochs = append(epochs, epoch) })
+	if err != nil || r.Status != IterationLimit || r.Epochs != 1 || !slices.Equal(epochs, []int{0, 1}) {
+		t.Errorf("report %+v, error %v, progress %v", r, err, epochs)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stop := errors.New("stop")
+	_, _, err = Fit(ctx, d.x, d.y, nil, Defaults(), func(int, float64, float64) { cancel(stop) })
+	if !errors.Is(err, stop) {
+		t.Errorf("error %v, want the context's cause", err)
+	}
+}
+
+// Law of adapt: a rise or a NaN is refused with a smaller step and a larger
+// sample; a good fall restores the step.
+func TestAdapt(t *testing.T) {
+	for _, c := range []struct {
+		fall, gap, rate float64
+		accept          bool
+		sample          int
+	}{
+		{1, 1, 0.2, true, 100}, {0.1, 1, 0.2, true, 400}, {0, 1, 0.025, false, 400},
+		{-1, 1, 0.025, false, 400}, {math.NaN(), 1, 0.025, false, 400},
+	} {
+		s := &solver{params: Params{LearningRate: 0.25}, rate: 0.1, sample: 100}
+		if got := s.adapt(c.fall, c.gap); got != c.accept || s.rate != c.rate || s.sample != c.sample {
+			t.Errorf("fall %v: accept %v, rate %v, sample %d", c.fall, got, s.rate, s.sample)
+		}
+	}
+	if s := (&solver{rate: minRate / 2}); s.status(3, 1, 1) != Diverged {
+		t.Error("a vanishing step is not reported as diverged")
+	}
+}
+
+func BenchmarkFit(b *testing.B) {
+	for _, c := range []struct{ n, d int }{{1e3, 104}, {1e5, 104}, {350_000, 104}} {
+		d := windows(c.n, c.d, 1e-2, 2, 1)
+		b.Run(fmt.Sprintf("%dx%d", c.n, d.x.Cols()), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				fit(b, d, Defaults())
+			}
+			b.ReportMetric(float64(c.n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

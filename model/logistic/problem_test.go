@@ -1,0 +1,168 @@
+package logistic
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// point returns a small problem and a random θ.
+func point(t *testing.T, n int) (*problem, []float64) {
+	t.Helper()
+	d := windows(n, 5, 1e-1, 1, 20)
+	for i := range d.y {
+		d.w = append(d.w, 0.5+float64(i%3))
+	}
+	p, err := newProblem(d.x, d.y, d.w, with(func(p *Params) { p.L2 = 50 }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng, theta := rand.New(rand.NewPCG(20, 1)), make([]float64, p.dim())
+	for j := range theta {
+		theta[j] = rng.NormFloat64() / 2
+	}
+	return p, theta
+}
+
+// shifted returns theta with h added to element j.
+func shifted(theta []float64, j int, h float64) []float64 {
+	out := slices.Clone(theta)
+	out[j] += h
+	return out
+}
+
+// Law: the gradient is the central difference of the objective (error O(h²)),
+// and the objective is the naive twin's. The planted mutant, a penalised
+// intercept, must be noticed.
+func TestGradientIsFiniteDifference(t *testing.T) {
+	p, theta := point(t, 10_000)
+	s := p.at(theta)
+	rows := data{x: p.x, y: p.y}.design()
+	if want := naiveObjective(p, rows, theta); math.Abs(s.objective-want) > 1e-12 {
+		t.Errorf("objective %v, want %v", s.objective, want)
+	}
+	const h = 1e-5
+	for j := range theta {
+		want := (p.at(shifted(theta, j, h)).objective - p.at(shifted(theta, j, -h)).objective) / (2 * h)
+		if math.Abs(s.grad[j]-want) > 1e-8 {
+			t.Errorf("gradient %d: %v, want %v", j, s.grad[j], want)
+		}
+		if last := j == len(theta)-1; last && math.Abs(s.grad[j]+p.lambda*theta[j]-want) < 1e-8 {
+			t.Error("the law does not see a penalised intercept")
+		}
+	}
+}
+
+// Law: the Hessian of all rows is the central difference of the gradient.
+func TestHessianIsFiniteDifference(t *testing.T) {
+	p, theta := point(t, 2000)
+	all, ones := make([]int, 2000), slices.Repeat([]float64{1}, 2000)
+	for i := range all {
+		all[i] = i
+	}
+	const h = 1e-5
+	m, dim := p.hessian(p.at(theta), all, ones), p.dim()
+	for a := range dim {
+		up, down := p.at(shifted(theta, a, h)), p.at(shifted(theta, a, -h))
+		for b := range a + 1 {
+			if want := (up.grad[b] - down.grad[b]) / (2 * h); math.Abs(m[a*dim+b]-want) > 1e-8 {
+				t.Errorf("Hessian %d %d: %v, want %v", a, b, m[a*dim+b], want)
+			}
+		}
+	}
+}
+
+// Law: the mean of the stochastic directions over the batches of a pass is the
+// full gradient at θ, which is not that of the snapshot.
+func TestDirectionIsUnbiased(t *testing.T) {
+	p, theta := point(t, 1000)
+	s := &solver{problem: p}
+	snapshot := p.at(make([]float64, p.dim()))
+	mean, v := make([]float64, p.dim()), make([]float64, p.dim())
+	for k := range 10 {
+		batch := make([]int32, 100)
+		for i := range batch {
+			batch[i] = int32(100*k + i)
+		}
+		s.direction(v, theta, snapshot, batch)
+		for j := range v {
+			mean[j] += v[j] / 10
+		}
+	}
+	want := p.at(theta).grad
+	if d := distance(mean, want); d > 1e-12 {
+		t.Errorf("mean direction is off by %.2g", d)
+	}
+	if distance(snapshot.grad, want) < 1e-3 {
+		t.Error("the two points are too close for the law to mean anything")
+	}
+}
+
+// Law: at the snapshot itself every batch gives the full gradient: no variance.
+func TestDirectionHasNoVarianceAtTheSnapshot(t *testing.T) {
+	p, theta := point(t, 1000)
+	snapshot, v := p.at(theta), make([]float64, p.dim())
+	(&solver{problem: p}).direction(v, theta, snapshot, []int32{3, 4, 5})
+	if d := distance(v, snapshot.grad); d > 1e-12 {
+		t.Errorf("direction is off by %.2g", d)
+	}
+}
+
+// Law: P·solve(v) = v, also for a matrix that needs a ridge.
+func TestSolveInvertsTheMatrix(t *testing.T) {
+	m := []float64{4, 0, 0, 2, 5, 0, 1, 3, 6} // lower triangle of a positive definite 3 × 3
+	full := [][]float64{{4, 2, 1}, {2, 5, 3}, {1, 3, 6}}
+	v := []float64{1, -2, 3}
+	x := slices.Clone(v)
+	cholesky(m, 3).solve(x)
+	for i, row := range full {
+		if got := naiveDot(row, x); math.Abs(got-v[i]) > 1e-12 {
+			t.Errorf("row %d: %v, want %v", i, got, v[i])
+		}
+	}
+	x = []float64{1, 1, 0} // twice the same column, and one of zeros
+	cholesky([]float64{1, 0, 0, 1, 1, 0, 0, 0, 0}, 3).solve(x)
+	if math.Abs(x[0]+x[1]-1) > 1e-6 || x[2] != 0 {
+		t.Errorf("singular: %v, want x0+x1 = 1 and x2 = 0", x)
+	}
+}
+
+// Law: the factors make the sample an unbiased estimate of all rows, a larger
+// sample holds the smaller one, and a size of n takes every row once.
+func TestSampler(t *testing.T) {
+	p, _ := point(t, 20_000)
+	s, err := newSampler(p, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, factor := s.draw(2000)
+	var total float64
+	for _, f := range factor {
+		total += f
+	}
+	if math.Abs(total/20_000-1) > 0.1 || math.Abs(float64(len(small))/2000-1) > 0.1 {
+		t.Errorf("%d rows stand for %.0f, want 2000 for 20000", len(small), total)
+	}
+	large, _ := s.draw(8000)
+	for _, i := range small {
+		if _, ok := slices.BinarySearch(large, i); !ok {
+			t.Fatalf("row %d left the sample when it grew", i)
+		}
+	}
+	if all, f := s.draw(20_000); len(all) != 20_000 || slices.Max(f) != 1 {
+		t.Errorf("size n: %d rows, factor %v", len(all), slices.Max(f))
+	}
+}
+
+func TestLogLossDoesNotOverflow(t *testing.T) {
+	for _, c := range []struct {
+		m    float64
+		y    bool
+		want float64
+	}{{0, true, math.Ln2}, {1000, true, 0}, {-1000, true, 1000}, {1000, false, 1000}, {-1000, false, 0}} {
+		if got := logLoss(c.m, c.y); math.Abs(got-c.want) > 1e-15 {
+			t.Errorf("logLoss(%v, %v) = %v, want %v", c.m, c.y, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+// Package prepare turns accepted events into one timeline a user and writes
+// what the later stages and people read: timelines, user_daily, users_clean
+// and, where asked for, events_clean.
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"churn/internal/parallel"
+	"churn/internal/table"
+	"churn/pipeline"
+	"churn/pipeline/validate"
+)
+
+// Params are the settings of the stage.
+type Params struct {
+	Memory      string `mapstructure:"memory"`       // such as 2GiB: bound of the whole process
+	Dense       bool   `mapstructure:"dense"`        // user_daily has the days without events too
+	WriteEvents bool   `mapstructure:"write_events"` // write events_clean
+}
+
+// Defaults returns the built-in settings.
+func Defaults() Params { return Params{Memory: "2GiB"} }
+
+// minMemory is what the process needs for code, buffers and a few thousand users.
+const minMemory = 128 << 20
+
+// Validate returns all faults, each with its key.
+func (p Params) Validate() error {
+	n, err := ParseSize(p.Memory)
+	switch {
+	case err != nil:
+		return fmt.Errorf("prepare.memory: %w", err)
+	case n < minMemory:
+		return fmt.Errorf("prepare.memory: %s is too little; use at least 128MiB", p.Memory)
+	}
+	return nil
+}
+
+// MemoryBytes returns the memory bound in bytes. It panics on settings that
+// Validate refuses.
+func (p Params) MemoryBytes() int64 {
+	n, err := ParseSize(p.Memory)
+	if err != nil {
+		panic("prepare: " + err.Error())
+	}
+	return n
+}
+
+// Outputs are the paths to write; an empty one is left out.
+type Outputs struct {
+	Format                                        table.Format
+	Timelines, UserDaily, UsersClean, EventsClean string
+}
+
+// Report is what the stage did.
+type Report struct {
+	Users      int           `json:"users"`
+	Events     int64         `json:"events"`
+	ActiveDays int64         `json:"active_days"`
+	LateFacts  int64         `json:"late_facts"` // days with facts that became known later than they happened
+	DailyRows  int64         `json:"user_daily_rows"`
+	FirstDate  pipeline.Date `json:"first_date"`
+	LastDate   pipeline.Date `json:"last_date"`
+
+	Timelines, UserDaily, UsersClean, EventsClean table.Info `json:"-"`
+}
+
+// Run writes the outputs from a validated data set.
+func Run(ctx context.Context, data *validate.Result, v pipeline.Vocabulary, header Header, p Params, out Outputs, progress func(done, total int64)) (Report, error) {
+	courses := slices.Sorted(slices.Values(data.Courses))
+	b := &builder{data: data, vocabulary: v, dense: p.Dense, courses: courses, renumber: renumbering(data.Courses, courses), progress: progress}
+	header.Span, header.Users, header.Courses = data.Span, len(data.Users), courses
+	err := b.open(out, header)
+	defer b.abort()
+	if err == nil {
+		err = b.build(ctx)
+	}
+	if err == nil {
+		err = b.commit()
+	}
+	return b.report, err
+}
+
+// renumbering maps the numbers that scheduling gave to courses to their rank
+// by name, so that the same input gives the same bytes.
+func renumbering(names, sorted []string) []uint32 {
+	out := make([]uint32, len(names)+1)
+	for i, name := range names {
+		rank, _ := slices.BinarySearch(sorted, name)
+		out[i+1] = uint32(rank + 1)
+	}
+	return out
+}
+
+// builder is one run of the stage.
+type builder struct {
+	data       *validate.Result
+	vocabulary pipeline.Vocabulary
+	dense      bool
+	courses    []string // by name
+	renumber   []uint32
+	progress   func(done, total int64)
+	report     Report
+
+	timelines *timelineWriter
+	daily     *table.Writer
+	users     *table.Writer
+	events    *table.Writer // nil unless asked for
+}
+
+func (b *builder) open(out Outputs, header Header) (err error) {
+	if b.timelines, err = createTimelines(out.Timelines, header); err != nil {
+		return err
+	}
+	if b.daily, err = table.Create(out.UserDaily, out.Format, dailySchema()); err != nil {
+		return err
+	}
+	if b.users, err = table.Create(out.UsersClean, out.Format, usersSchema()); err != nil {
+		return err
+	}
+	if out.EventsClean != "" {
+		b.events, err = table.Create(out.EventsClean, out.Format, eventsSchema())
+	}
+	return err
+}
+
+func (b *builder) abort() {
+	if b.timelines != nil {
+		b.timelines.file.Abort()
+	}
+	for _, w := range []*table.Writer{b.daily, b.users, b.events} {
+		if w != nil {
+			w.Abort()
+		}
+	}
+}
+
+// commit puts the files in place. The timelines come last: until their
+// manifest agrees with them, no later stage reads anything.
+func (b *builder) commit() (err error) {
+	if b.report.UsersClean, err = b.users.Commit(); err != nil {
+		return err
+	}
+	if b.events != nil {
+		if b.report.EventsClean, err = b.events.Commit(); err != nil {
+			return err
+		}
+	}
+	if b.report.UserDaily, err = b.daily.Commit(); err != nil {
+		return err
+	}
+	b.report.Timelines.Info, err = b.timelines.commit()
+	b.report.Timelines.Rows = int64(b.report.Users)
+	b.report.DailyRows = b.report.UserDaily.Rows
+	return err
+}
+
+// part is the output of one bucket of users.
+type part struct {
+	payload             []byte
+	users               int
+	daily, clean, event *table.Batch
+	events, days, late  int64
+}
+
+func (b *builder) build(ctx context.Context) error {
+	b.report.FirstDate, b.report.LastDate = b.data.Span.First, b.data.Span.Last
+	bucket, total := -1, b.data.Staged.Len()
+	next := func() (int, bool, error) { bucket++; return bucket, bucket < total, nil }
+	done := 0
+	take := func(p *part) error {
+		b.report.Users += p.users
+		b.report.Events += p.events
+		b.report.ActiveDays += p.days
+		b.report.LateFacts += p.late
+		err := errors.Join(b.timelines.append(p.payload, p.users), b.daily.Append(p.daily), b.users.Append(p.clean))
+		if b.events != nil && err == nil {
+			err = b.events.Append(p.event)
+		}
+		if done++; b.progress != nil {
+			b.progress(int64(done), int64(total))
+		}
+		return err
+	}
+	return parallel.Ordered(ctx, next, b.part, take)
+}
+
+// part builds the timelines of one bucket.
+func (b *builder) part(bucket int) (*part, error) {
+	data, err := b.data.Staged.Read(bucket)
+	if err != nil {
+		return nil, err
+	}
+	first, last := b.usersOf(bucket)
+	byUser := make([][]validate.Staged, last-first)
+	err = validate.DecodeStaged(data, func(s *validate.Staged) {
+		if _, again := slices.BinarySearch(b.data.Repeated, s.Position); again {
+			return
+		}
+		s.Course = b.renumber[s.Course]
+		byUser[int(s.User)-first] = append(byUser[int(s.User)-first], *s)
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &part{daily: b.daily.NewBatch(), clean: b.users.NewBatch()}
+	if b.events != nil {
+		p.event = b.events.NewBatch()
+	}
+	for i, staged := range byUser {
+		b.add(p, b.data.Users[first+i], staged)
+	}
+	return p, nil
+}
+
+// usersOf returns the run of users [first, last) of a bucket: the inverse of
+// the roster's user·buckets/users.
+func (b *builder) usersOf(bucket int) (first, last int) {
+	n, buckets := len(b.data.Users), b.data.Staged.Len()
+	from := func(k int) int { return (k*n + buckets - 1) / buckets }
+	return from(bucket), from(bucket + 1)
+}
+
+func (b *builder) add(p *part, user pipeline.User, staged []validate.Staged) {
+	if p.event != nil {
+		appendEvents(p.event, user, staged, b.vocabulary, b.courseName)
+	}
+	events := make([]pipeline.Event, len(staged))
+	for i := range staged {
+		events[i] = staged[i].Event
+	}
+	t := pipeline.NewTimeline(user, events, b.vocabulary)
+	p.payload = encodeTimeline(p.payload, &t)
+	p.users++
+	p.events += int64(len(events))
+	for i := range t.Days {
+		if t.Days[i].Known != t.Days[i].Day {
+			p.late++
+		}
+	}
+	p.days += appendDaily(p.daily, &t, b.data.Span, b.dense)
+	appendUser(p.clean, &user)
+}
+
+func (b *builder) courseName(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return b.courses[n-1]
+}

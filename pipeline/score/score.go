@@ -1,0 +1,255 @@
+package score
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"churn/internal/table"
+	"churn/model/bundle"
+	"churn/pipeline"
+	"churn/pipeline/features"
+	"churn/pipeline/labels"
+	"churn/pipeline/prepare"
+)
+
+// Spec is what a bundle stores so that its features can be computed again
+// exactly as in training.
+type Spec struct {
+	Features features.Params `json:"features"`
+	Labels   labels.Params   `json:"labels"`
+	Tiers    Tiers           `json:"tiers"`
+}
+
+// Model is a bundle ready to score snapshots. It is safe for use by several
+// goroutines.
+type Model struct {
+	Bundle  *bundle.Bundle
+	Version string
+	Spec    Spec
+	Index   *features.Index
+}
+
+// NewModel unpacks a bundle, and refuses one whose features this version of
+// the code would compute differently.
+func NewModel(b *bundle.Bundle, version string) (*Model, error) {
+	m := &Model{Bundle: b, Version: version}
+	if err := json.Unmarshal(*b.Spec, &m.Spec); err != nil {
+		return nil, fmt.Errorf("model %s: spec: %w", version, err)
+	}
+	if f := features.Fingerprint(m.Spec.Features); f != b.FeatureSet {
+		return nil, fmt.Errorf("model %s was trained on feature set %s and this version of churn computes %s; train again", version, b.FeatureSet, f)
+	}
+	m.Index = features.NewIndex(features.Catalog(m.Spec.Features))
+	return m, nil
+}
+
+// Reason is one cause of a risk.
+type Reason struct {
+	Theme        features.Theme `json:"feature"`
+	Text         string         `json:"text"`
+	Contribution float64        `json:"contribution"` // log-odds above the mean of the training cohort
+}
+
+// Result is the score of one snapshot.
+type Result struct {
+	User         pipeline.User
+	AsOf         pipeline.Date
+	SinceSignup  int64
+	LastActivity float64 // days since
+	Risk         float64 // probability of churn in the label window
+	Tier         string
+	Rank         int // 1 = highest risk
+	Reasons      []Reason
+}
+
+// Scorer scores snapshots one by one: the row path of batch and server alike.
+// It holds scratch space: one for each goroutine.
+type Scorer struct {
+	model         *Model
+	reasons       int
+	extract       *features.Extractor
+	score         *bundle.Scorer
+	vector        *features.Vector
+	contributions []float64
+	themes        []features.Theme // of numerics, then categoricals
+}
+
+// NewScorer returns a scorer that gives up to reasons reasons.
+func (m *Model) NewScorer(reasons int) *Scorer {
+	s := &Scorer{model: m, reasons: reasons, extract: features.NewExtractor(m.Spec.Features, m.Index), score: m.Bundle.NewScorer(),
+		vector: m.Index.NewVector(), contributions: make([]float64, m.Bundle.Features())}
+	var categorical []features.Theme
+	for i := range m.Index.Catalog {
+		if f := &m.Index.Catalog[i]; f.Categorical() {
+			categorical = append(categorical, f.Theme)
+		} else {
+			s.themes = append(s.themes, f.Theme)
+		}
+	}
+	s.themes = append(s.themes, categorical...)
+	return s
+}
+
+// History scores one history.
+func (s *Scorer) History(h *pipeline.History) Result {
+	s.extract.Extract(h, s.vector)
+	p := s.score.Score(s.vector.Numeric, s.vector.Categorical)
+	s.score.Contributions(s.contributions)
+	return Result{User: *h.User(), AsOf: h.AsOf(), SinceSignup: int64(h.AsOf() - h.User().Signup),
+		LastActivity: s.vector.Numeric[s.model.Index.Position("days_since_last_activity")],
+		Risk:         p, Tier: s.model.Spec.Tiers.Of(p), Reasons: s.explain()}
+}
+
+// explain sums the contributions of each theme and puts the largest risks into
+// words. Themes that lower the risk are no reasons.
+func (s *Scorer) explain() []Reason {
+	var sums []Reason
+	for i, c := range s.contributions {
+		k := slices.IndexFunc(sums, func(r Reason) bool { return r.Theme == s.themes[i] })
+		if k < 0 {
+			k, sums = len(sums), append(sums, Reason{Theme: s.themes[i]})
+		}
+		sums[k].Contribution += c
+	}
+	sums = slices.DeleteFunc(sums, func(r Reason) bool { return !(r.Contribution > 0) })
+	slices.SortStableFunc(sums, func(a, b Reason) int { return cmp.Compare(b.Contribution, a.Contribution) })
+	sums = sums[:min(len(sums), s.reasons)]
+	values := features.Values{Params: s.model.Spec.Features, Catalog: s.model.Index, Vector: s.vector}
+	for i := range sums {
+		sums[i].Text = values.Say(sums[i].Theme)
+	}
+	return sums
+}
+
+// Report is what the stage did.
+type Report struct {
+	AsOf        pipeline.Date  `json:"as_of_date"`
+	Version     string         `json:"model_version"`
+	Scored      int            `json:"users_scored"`
+	NotAtRisk   int            `json:"users_not_at_risk"` // not active lately: already gone, or never came
+	Tiers       map[string]int `json:"tiers"`
+	MeanRisk    float64        `json:"mean_risk"`
+	CohortDays  int            `json:"cohort_active_days"`
+	WindowDays  int            `json:"window_days"`
+	Top         []Result       `json:"-"`
+	Predictions string         `json:"predictions"`
+	TopList     string         `json:"top_list"`
+}
+
+// Run scores the cohort at asOf and returns it in user order, ranked.
+func Run(ctx context.Context, t *prepare.Timelines, m *Model, asOf pipeline.Date, p Params, progress func(done, total int64)) ([]Result, Report, error) {
+	report := Report{AsOf: asOf, Version: m.Version, Tiers: map[string]int{Low: 0, Medium: 0, High: 0},
+		CohortDays: m.Spec.Labels.CohortActiveDays, WindowDays: m.Spec.Labels.WindowDays}
+	type scored struct {
+		results []Result
+		outside int
+	}
+	work := func(users []pipeline.Timeline) (out scored, err error) {
+		s := m.NewScorer(p.Reasons)
+		for i := range users {
+			h, _ := users[i].Cut(asOf, &t.Header.Span)
+			switch {
+			case !h.Exists():
+			case !m.Spec.Labels.InCohort(&h):
+				out.outside++
+			default:
+				out.results = append(out.results, s.History(&h))
+			}
+		}
+		return out, nil
+	}
+	var all []Result
+	take := func(s scored) error {
+		all = append(all, s.results...)
+		report.NotAtRisk += s.outside
+		return nil
+	}
+	if _, err := prepare.Each(ctx, t, work, take, progress); err != nil {
+		return nil, report, err
+	}
+	if len(all) == 0 {
+		return nil, report, fmt.Errorf("nobody to score on %s: no user was active in the %d days up to it (labels.cohort_active_days); the data runs from %s to %s",
+			asOf, report.CohortDays, t.Header.Span.First, t.Header.Span.Last)
+	}
+	order := rank(all)
+	for i := range all {
+		report.Tiers[all[i].Tier]++
+		report.MeanRisk += all[i].Risk / float64(len(all))
+	}
+	report.Scored = len(all)
+	for _, i := range order[:min(p.TopK, len(order))] {
+		report.Top = append(report.Top, all[i])
+	}
+	return all, report, nil
+}
+
+// rank numbers the results by falling risk; equal risks keep the user order.
+// It returns the positions by rank.
+func rank(all []Result) []int {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].Risk, all[a].Risk) })
+	for k, i := range order {
+		all[i].Rank = k + 1
+	}
+	return order
+}
+
+// Schema returns the columns of the tables of predictions.
+func Schema() table.Schema {
+	return table.Schema{{Name: "user_id", Kind: table.Text}, {Name: "as_of_date", Kind: table.Date}, {Name: "plan", Kind: table.Text}, {Name: "is_paid", Kind: table.Int},
+		{Name: "country", Kind: table.Text}, {Name: "marketing_source", Kind: table.Text}, {Name: "days_since_signup", Kind: table.Int}, {Name: "days_since_last_activity", Kind: table.Float},
+		{Name: "churn_risk", Kind: table.Float}, {Name: "risk_rank", Kind: table.Int}, {Name: "risk_tier", Kind: table.Text},
+		{Name: "reason_1", Kind: table.Text}, {Name: "reason_2", Kind: table.Text}, {Name: "reason_3", Kind: table.Text}, {Name: "model_version", Kind: table.Text}}
+}
+
+// Write writes results to path.
+func Write(results []Result, version, path string, format table.Format) (table.Info, error) {
+	w, err := table.Create(path, format, Schema())
+	if err != nil {
+		return table.Info{}, err
+	}
+	defer w.Abort()
+	for part := range slices.Chunk(results, 4096) {
+		b := w.NewBatch()
+		for i := range part {
+			appendResult(b, &part[i], version)
+		}
+		if err := w.Append(b); err != nil {
+			return table.Info{}, err
+		}
+	}
+	return w.Commit()
+}
+
+func appendResult(b *table.Batch, r *Result, version string) {
+	paid := int64(0)
+	if r.User.Paid {
+		paid = 1
+	}
+	b.Text(r.User.ID)
+	b.Date(r.AsOf)
+	b.Text(r.User.Plan)
+	b.Int(paid)
+	b.Text(r.User.Country)
+	b.Text(r.User.Source)
+	b.Int(r.SinceSignup)
+	b.Float(r.LastActivity)
+	b.Float(r.Risk)
+	b.Int(int64(r.Rank))
+	b.Text(r.Tier)
+	for i := range 3 {
+		text := ""
+		if i < len(r.Reasons) {
+			text = r.Reasons[i].Text
+		}
+		b.Text(text)
+	}
+	b.Text(version)
+	b.EndRow()
+}

@@ -1,0 +1,228 @@
+package validate
+
+import (
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"churn/internal/table"
+	"churn/pipeline"
+	"churn/pipeline/source"
+)
+
+// badRow is a row on its way to the quarantine or the report.
+type badRow struct {
+	position uint64
+	line     int
+	faults   []Failure
+	checks   []checkID
+	critical bool
+	text     string
+}
+
+// blockResult is what one block of events came to.
+type blockResult struct {
+	file     int
+	rows     int64
+	accepted int64
+	bad      []badRow // all critical ones, and the first few others of each check
+	failures [numChecks]int64
+	volume   volumes
+	plain    int64 // events other than payments
+	starts   map[pipeline.Date]pipeline.Date
+	last     pipeline.Date
+
+	staged   [][]byte // by user bucket
+	ids      [][]byte // by key bucket
+	contents [][]byte // by key bucket
+}
+
+// reset empties the result but keeps its memory.
+func (b *blockResult) reset(userBuckets int) {
+	if b.staged == nil {
+		b.staged, b.ids, b.contents = make([][]byte, userBuckets), make([][]byte, keyBuckets), make([][]byte, keyBuckets)
+	}
+	for _, set := range [][][]byte{b.staged, b.ids, b.contents} {
+		for i := range set {
+			set[i] = set[i][:0]
+		}
+	}
+	*b = blockResult{volume: volumes{}, starts: map[pipeline.Date]pipeline.Date{}, last: pipeline.NoDate, staged: b.staged, ids: b.ids, contents: b.contents}
+}
+
+// eventScanner turns blocks of events into results. It is safe for use by
+// several goroutines.
+type eventScanner struct {
+	rules    *Rules
+	users    *Roster
+	courses  *courses
+	examples int
+	keepText bool
+	buckets  int // of users; 0 = accepted events are not staged
+	pool     sync.Pool
+}
+
+// eventBlock is a block together with where the wanted columns are.
+type eventBlock struct {
+	*table.Block
+	file    int
+	width   int // columns of the header
+	columns source.Columns
+}
+
+func (s *eventScanner) result() *blockResult {
+	b, ok := s.pool.Get().(*blockResult)
+	if !ok {
+		b = &blockResult{}
+	}
+	b.reset(s.buckets)
+	return b
+}
+
+func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
+	out := s.result()
+	out.file = block.file
+	var f faults
+	var event Staged
+	rec := block.Scan()
+	for rec.Next() {
+		out.rows++
+		f = f[:0]
+		if !checkShape(rec, block.width, &f) {
+			s.keep(rec, block.file, f, out)
+			continue
+		}
+		raw := eventFields(rec, block.columns)
+		if user, ok := s.users.rank[string(raw.User)]; ok {
+			event.User = user
+		} else {
+			f.add(eventUserKnown, "user_id", raw.User, "")
+			event.User = 0
+		}
+		signup := s.users.signup(event.User)
+		event.Second = s.rules.event(&raw, signup, &event.Event, &f)
+		event.Position = uint64(block.file)<<40 | uint64(rec.Number())
+		if len(f) > 0 && s.keep(rec, block.file, f, out) {
+			continue
+		}
+		s.accept(&raw, &event, out)
+	}
+	return out, rec.Err()
+}
+
+func eventFields(rec *table.Record, c source.Columns) EventRecord {
+	field := func(i int) []byte { return trim(rec.Field(c[i])) }
+	return EventRecord{ID: field(0), User: field(1), Time: field(2), Type: field(3), Course: field(4), Minutes: field(5), Score: field(6), Amount: field(7), KnownAt: field(8)}
+}
+
+// accept counts an event and stages it.
+func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
+	out.accepted++
+	out.volume.add(e.Day, e.Type)
+	out.last = max(out.last, e.Day)
+	if first, ok := out.starts[e.Known]; !ok || e.Day < first {
+		out.starts[e.Known] = e.Day
+	}
+	if !s.rules.isPayment[e.Type] {
+		out.plain++
+	}
+	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(raw)
+	i, j := keyBucket(id), keyBucket(content)
+	out.ids[i] = appendKey(out.ids[i], id, e.Position)
+	out.contents[j] = appendKey(out.contents[j], content, e.Position)
+	if s.buckets == 0 {
+		return
+	}
+	e.Course = s.courses.number(raw.Course)
+	e.ID = nil
+	if s.keepText {
+		e.ID = raw.ID
+	}
+	u := s.users.bucket(e.User, s.buckets)
+	out.staged[u] = e.append(out.staged[u])
+}
+
+// contentKey hashes a row without its event_id: the fields one by one, each
+// mixed with what came before (FNV's prime), so that their order counts.
+func contentKey(raw *EventRecord) (h uint64) {
+	const prime = 1099511628211
+	for _, f := range [...][]byte{raw.User, raw.Time, raw.Type, raw.Course, raw.Minutes, raw.Score, raw.Amount, raw.KnownAt} {
+		h *= prime
+		if len(f) > 0 {
+			h ^= xxhash.Sum64(f)
+		}
+	}
+	return h
+}
+
+// keep records the faults of a row and reports whether it is rejected.
+func (s *eventScanner) keep(rec *table.Record, file int, f faults, out *blockResult) bool {
+	rejected, shown := s.rules.rejects(f), false
+	for _, x := range f {
+		out.failures[x.check]++
+		shown = shown || out.failures[x.check] <= int64(s.examples)
+	}
+	if rejected || shown {
+		out.bad = append(out.bad, newBadRow(rec, file, f, rejected))
+	}
+	return rejected
+}
+
+func newBadRow(rec *table.Record, file int, f faults, critical bool) badRow {
+	b := badRow{position: uint64(file)<<40 | uint64(rec.Number()), line: rec.Number(), critical: critical, text: string(rec.Line())}
+	for _, x := range f {
+		b.checks = append(b.checks, x.check)
+		b.faults = append(b.faults, Failure{File: rec.File(), Line: rec.Number(), Field: x.field, Value: string(x.value), What: x.what})
+	}
+	return b
+}
+
+// courses numbers course ids from 1 in the order in which they turn up; the
+// order depends on scheduling, so prepare renumbers them by name.
+type courses struct {
+	mu   sync.RWMutex
+	byID map[string]uint32
+}
+
+func newCourses() *courses { return &courses{byID: map[string]uint32{}} }
+
+func (c *courses) number(id []byte) uint32 {
+	if len(id) == 0 {
+		return 0
+	}
+	c.mu.RLock()
+	n := c.byID[string(id)]
+	c.mu.RUnlock()
+	if n != 0 {
+		return n
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n = c.byID[string(id)]; n == 0 {
+		n = uint32(len(c.byID) + 1)
+		c.byID[string(id)] = n
+	}
+	return n
+}
+
+// names returns the course ids, the one numbered n at n-1.
+func (c *courses) names() []string {
+	out := make([]string, len(c.byID))
+	for id, n := range c.byID {
+		out[n-1] = id
+	}
+	return out
+}
+
+// checkShape checks that the record has the fields of the header.
+func checkShape(rec *table.Record, width int, f *faults) bool {
+	switch {
+	case rec.Bad() != nil:
+		f.add(rowShape, "", rec.Line(), rec.Bad().Error())
+	case rec.Len() != width:
+		f.add(rowShape, "", rec.Line(), fieldsMismatch(rec.Len(), width))
+	default:
+		return true
+	}
+	return false
+}
