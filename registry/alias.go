@@ -25,7 +25,7 @@ func (r *Registry) Aliases() (map[string]string, error) {
 	}
 	aliases := map[string]string{}
 	if err := json.Unmarshal(data, &aliases); err != nil {
-		return nil, fmt.Errorf("registry: %s is damaged: %w", path, err)
+		return nil, fmt.Errorf("registry: %s is damaged: %w; restore it, or delete it and run `churn promote`", path, err)
 	}
 	return aliases, nil
 }

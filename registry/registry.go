@@ -174,10 +174,10 @@ func (r *Registry) manifest(version string) (Manifest, error) {
 	path := filepath.Join(r.dir, version, manifestFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return m, fmt.Errorf("registry: version %s: %w", version, err)
+		return m, fmt.Errorf("registry: version %s: %w; restore the file, or remove the folder of the version", version, err)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("registry: %s is damaged: %w", path, err)
+		return m, fmt.Errorf("registry: %s is damaged: %w; restore the file, or remove the folder of the version", path, err)
 	}
 	if m.Version != version {
 		return m, fmt.Errorf("registry: %s says version %q; the folder was renamed or damaged", path, m.Version)
@@ -222,7 +222,7 @@ func (r *Registry) Load(name, file string) (Manifest, []byte, error) {
 		path := filepath.Join(r.dir, version, f.Path)
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return m, nil, fmt.Errorf("registry: version %s: %w", version, err)
+			return m, nil, fmt.Errorf("registry: version %s: %w; restore it, or promote another version", version, err)
 		}
 		if digest(data) != f.SHA256 {
 			return m, nil, fmt.Errorf("registry: %s does not have the digest of its manifest: it was changed or damaged; restore it, or promote another version", path)

@@ -59,8 +59,9 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 // exitCode is the one place where errors become exit codes.
 func exitCode(err error) int {
 	var rejected *validate.Rejection
+	var foreign cli.ExitCoder
 	switch {
-	case errors.As(err, &usageError{}):
+	case errors.As(err, &usageError{}), errors.As(err, &foreign): // urfave exits where it has no help for a name
 		return exitUsage
 	case errors.As(err, &configError{}):
 		return exitConfig
@@ -81,7 +82,7 @@ func newApp(s *session) *cli.App {
 		Writer:          s.stdout,
 		ErrWriter:       s.stderr,
 		ExitErrHandler:  func(*cli.Context, error) {}, // Main maps errors to exit codes
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
+		OnUsageError:    misused,
 		CommandNotFound: nil,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Usage: "read settings from `FILE` (default: config.yaml, if it is there)"},
@@ -110,11 +111,28 @@ func newApp(s *session) *cli.App {
 	return app
 }
 
+// misused says in our words what package flag found.
+func misused(_ *cli.Context, err error, _ bool) error {
+	words := strings.NewReplacer("flag provided but not defined: -", "there is no flag --", "flag needs an argument: -", "a value is missing after --")
+	return usageError{errors.New(words.Replace(err.Error()))}
+}
+
 // guard makes a command refuse what it does not take.
 func guard(c *cli.Command) {
-	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+	c.OnUsageError = misused
+	var names []string
 	for _, sub := range c.Subcommands {
 		guard(sub)
+		names = append(names, sub.Name)
+	}
+	if len(names) > 0 && c.Action == nil {
+		c.Action = func(ctx *cli.Context) error {
+			if name := ctx.Args().First(); name != "" {
+				return usageError{fmt.Errorf("%s has no subcommand %q; use %s", c.Name, name, strings.Join(names, ", "))}
+			}
+			return cli.ShowSubcommandHelp(ctx)
+		}
+		return
 	}
 	if run := c.Action; run != nil && c.ArgsUsage == "" {
 		c.Action = func(ctx *cli.Context) error {

@@ -183,7 +183,7 @@ func (s *session) dataset(ctx context.Context, grid []pipeline.Date, featuresSta
 	if err != nil {
 		return report, err
 	}
-	in := dataset.Inputs{Timelines: t, Grid: grid, Features: s.files.Features().Path, Labels: s.files.Labels().Path,
+	in := dataset.Inputs{Timelines: t, Grid: grid, Last: grid[len(grid)-1], Features: s.files.Features().Path, Labels: s.files.Labels().Path,
 		Schema: features.Schema(features.NewIndex(features.Catalog(s.config.Features)))}
 	out := s.files.TrainingSet()
 	err = s.stage(ctx, "dataset", func(ctx context.Context, progress func(done, total int64)) (err error) {

@@ -48,7 +48,9 @@ func (s *session) open(loaded *config.Loaded) error {
 	// the limit makes it eager again where memory runs short; that the live heap
 	// stays below the limit is the stages' business.
 	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(loaded.Prepare.MemoryBytes())
+	// The limit leaves a fifth to what the collector does not count: the program
+	// itself, stacks, and pages that the system has not taken back yet.
+	debug.SetMemoryLimit(loaded.Prepare.MemoryBytes() / 5 * 4)
 	return nil
 }
 

@@ -3,10 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,7 +77,16 @@ type loader struct {
 	defaults map[string]any
 	values   map[string]any
 	source   map[string]string
+	file     string // that is read
 	faults   []error
+}
+
+// place names a source in messages.
+func (l *loader) place(from string) string {
+	if from == "file" {
+		return l.file
+	}
+	return from
 }
 
 func (l *loader) fault(err error) {
@@ -89,7 +98,7 @@ func (l *loader) fault(err error) {
 // take overrides one setting, or notes that there is no such key.
 func (l *loader) take(key string, value any, from string) {
 	if _, ok := l.defaults[key]; !ok {
-		l.fault(fmt.Errorf("%s: there is no such key (%s)%s", key, from, l.suggest(key)))
+		l.fault(fmt.Errorf("%s: there is no such key (%s)%s", key, l.place(from), l.suggest(key)))
 		return
 	}
 	l.values[key], l.source[key] = value, from
@@ -100,24 +109,35 @@ func (l *loader) readFile(path string) (string, error) {
 	if !named {
 		path = DefaultFile
 	}
-	if _, err := os.Stat(path); err != nil {
-		if !named && errors.Is(err, os.ErrNotExist) {
-			return "", nil
-		}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist) && !named:
+		return "", nil
+	case errors.Is(err, os.ErrNotExist):
+		return "", fmt.Errorf("config file %s is not there; name another with --config FILE", path)
+	case err != nil:
 		return "", fmt.Errorf("config file: %w", err)
+	case info.IsDir():
+		return "", fmt.Errorf("config file %s is a folder; name a YAML file with --config FILE", path)
 	}
 	v := viper.New()
 	v.SetConfigFile(path)
 	v.SetConfigType("yaml")
 	if err := v.ReadInConfig(); err != nil {
-		return "", fmt.Errorf("config file %s: %w", path, err)
+		return "", fmt.Errorf("config file %s: %s; correct the YAML", path, yamlFault(err))
 	}
+	l.file = path
 	keys := v.AllKeys()
 	slices.Sort(keys)
 	for _, key := range keys {
 		l.take(key, v.Get(key), "file")
 	}
 	return path, nil
+}
+
+// yamlFault puts what the parser says on one line.
+func yamlFault(err error) string {
+	text := strings.TrimPrefix(err.Error(), "While parsing config: yaml: ")
+	return strings.Join(strings.Fields(strings.TrimPrefix(text, "unmarshal errors:")), " ")
 }
 
 // readEnvironment takes CHURN_<SECTION>_<KEY>. Variables with the prefix but
@@ -181,8 +201,8 @@ func (l *loader) decode() (Config, error) {
 		v.Set(key, value)
 	}
 	var c Config
-	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(splitList, refuseFraction, dateText)))
-	return c, explainDecode(err)
+	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(splitList, strict, dateText)))
+	return c, l.explainDecode(err)
 }
 
 // splitList reads comma-separated lists out of text.
@@ -199,11 +219,33 @@ func splitList(from, to reflect.Type, value any) (any, error) {
 	return out, nil
 }
 
-// refuseFraction keeps 7.5 from becoming 7.
-func refuseFraction(from, to reflect.Type, value any) (any, error) {
-	f, ok := value.(float64)
-	if ok && to.Kind() >= reflect.Int && to.Kind() <= reflect.Uint64 && f != math.Trunc(f) {
-		return nil, fmt.Errorf("%v is not a whole number", f)
+// strict refuses what weak decoding would bend: 7.5 to 7, nothing to 0, true
+// to 1.
+func strict(_, to reflect.Type, value any) (any, error) {
+	text := fmt.Sprint(value)
+	if f, ok := value.(float64); ok {
+		text = strconv.FormatFloat(f, 'f', -1, 64) // 1e6 is whole
+	}
+	var err error
+	wanted := ""
+	switch k := to.Kind(); {
+	case k == reflect.String && reflect.TypeOf(value).Kind() == reflect.Slice:
+		wanted, err = "a list; give one value", errors.ErrUnsupported
+	case k == reflect.Bool:
+		wanted = "neither true nor false"
+		value, err = strconv.ParseBool(text)
+	case k >= reflect.Int && k <= reflect.Int64:
+		wanted = "not a whole number"
+		value, err = strconv.ParseInt(text, 10, 64)
+	case k >= reflect.Uint && k <= reflect.Uint64:
+		wanted = "not a whole number from 0"
+		value, err = strconv.ParseUint(text, 10, 64)
+	case k == reflect.Float64:
+		wanted = "not a number"
+		value, err = strconv.ParseFloat(text, 64)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is %s", text, wanted)
 	}
 	return value, nil
 }
@@ -216,8 +258,8 @@ func dateText(_, to reflect.Type, value any) (any, error) {
 	return value, nil
 }
 
-// explainDecode says in one line each what cannot be read.
-func explainDecode(err error) error {
+// explainDecode says in one line each what cannot be read, and where it was set.
+func (l *loader) explainDecode(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -227,7 +269,12 @@ func explainDecode(err error) error {
 	}
 	var lines []error
 	for _, line := range strings.Split(text, "\n") {
-		if line = strings.TrimSpace(line); line != "" {
+		line = strings.TrimSpace(line)
+		if key, what, ok := strings.Cut(strings.TrimPrefix(line, "'"), "' "); ok && line[0] == '\'' {
+			name, _, _ := strings.Cut(key, "[")
+			line = fmt.Sprintf("%s: %s (%s)", key, what, l.place(l.source[name]))
+		}
+		if line != "" {
 			lines = append(lines, errors.New(line))
 		}
 	}

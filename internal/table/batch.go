@@ -65,7 +65,7 @@ func (b *Batch) Text(s string) {
 		b.value(parquet.ByteArrayValue([]byte(s)), 0)
 		return
 	}
-	if strings.ContainsAny(s, ",\"\r\n") || strings.TrimSpace(s) != s {
+	if needsQuotes(s) {
 		b.text = append(b.text, '"')
 		b.text = append(b.text, strings.ReplaceAll(s, `"`, `""`)...)
 		b.text = append(b.text, '"')
@@ -73,6 +73,20 @@ func (b *Batch) Text(s string) {
 		b.text = append(b.text, s...)
 	}
 	b.next()
+}
+
+// needsQuotes reports whether a CSV reader would misread the bare text.
+func needsQuotes(s string) bool {
+	if s == "" {
+		return false
+	}
+	for i := range len(s) {
+		switch s[i] {
+		case ',', '"', '\r', '\n':
+			return true
+		}
+	}
+	return s[0] <= ' ' || s[len(s)-1] <= ' '
 }
 
 // Int appends an integer.
@@ -151,6 +165,10 @@ func (b *Batch) parse(kind Kind, s string) error {
 		b.Date(v)
 		return err
 	case Float:
+		if s == "" {
+			b.Float(math.NaN()) // null
+			return nil
+		}
 		v, err := ParseFloat([]byte(s))
 		b.Float(v)
 		return err

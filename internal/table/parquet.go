@@ -21,7 +21,6 @@ const parquetRows = 8192 // rows in a block
 type parquetBlocks struct {
 	path    string
 	rows    parquet.RowReader
-	close   func() error
 	columns []parquetColumn
 	row     int
 }
@@ -48,7 +47,7 @@ func (r *Reader) openParquet(f *os.File) error {
 	}
 	file, err := parquet.OpenFile(f, size)
 	if err != nil {
-		return fmt.Errorf("%s: not a complete Parquet file: %w", r.path, err)
+		return fmt.Errorf("%s: not a complete Parquet file: %w; copy or export it again", r.path, err)
 	}
 	blocks := &parquetBlocks{path: r.path, row: 1}
 	for _, c := range file.Root().Columns() {
@@ -77,7 +76,7 @@ func (p *parquetBlocks) readBlock() (*Block, error) {
 	for i := range rows[:n] {
 		rows[i] = rows[i].Clone() // the reader's pages are reused
 	}
-	b := &Block{File: p.path, FirstLine: p.row, isRow: true}
+	b := &Block{File: p.path, FirstLine: p.row, isRow: true, rows: n}
 	b.render = func() ([]byte, error) { return renderRows(rows[:n], p.columns) }
 	p.row += n
 	return b, nil

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -119,7 +118,7 @@ func (r *Reader) openCSV(f *os.File) error {
 	r.size = &countingReader{r: io.TeeReader(f, r.sum)}
 	in, closeInput, err := decompress(r.path, r.size)
 	if err != nil {
-		return fmt.Errorf("%s: %w; is the file complete and of the kind that its name says?", r.path, err)
+		return fmt.Errorf("%s: %w; the file is damaged or not of the kind that its name says: copy or export it again", r.path, err)
 	}
 	r.close = func() error { closeInput(); return f.Close() }
 	c := &csvBlocks{path: r.path, in: in, notes: &r.notes, line: 1}
@@ -217,20 +216,28 @@ func (c *csvBlocks) fill() error {
 	}
 	buf := make([]byte, len(c.rest)+blockSize)
 	copy(buf, c.rest)
-	n, err := io.ReadFull(c.in, buf[len(c.rest):])
+	n, err := readFull(c.in, buf[len(c.rest):])
 	c.rest = buf[:len(c.rest)+n]
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && n < blockSize && isPlainEOF(err):
+	case err == io.EOF: //nolint:errorlint // identity is meant
 		c.eof = true
 	case err != nil:
-		return fmt.Errorf("%s: after line %d: %w; the file is damaged or was cut off", c.path, c.line, err)
+		return fmt.Errorf("%s: after line %d: %w; the file is damaged or was cut off: copy or export it again", c.path, c.line, err)
 	}
 	return nil
 }
 
-// isPlainEOF tells the end of the input, which io.ReadFull reports as its own
-// ErrUnexpectedEOF, from the same error out of a decompressor.
-func isPlainEOF(err error) bool { return err == io.ErrUnexpectedEOF } //nolint:errorlint // identity is meant
+// readFull reads until buf is full or the input ends, which is io.EOF however
+// much was read: io.ReadFull would report an input that ends early by the same
+// ErrUnexpectedEOF as a decompressor reports a file that was cut off.
+func readFull(in io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = in.Read(buf[n:])
+		n += m
+	}
+	return n, err
+}
 
 func (c *csvBlocks) readBlock() (*Block, error) {
 	for {

@@ -16,10 +16,30 @@ type Block struct {
 
 	data   []byte
 	render func() ([]byte, error) // Parquet: makes data when it is scanned
-	isRow  bool
+	isRow  bool                   // Parquet
+	rows   int                    // Parquet
 }
 
 func (b *Block) lines() int { return bytes.Count(b.data, []byte{'\n'}) }
+
+// Records returns the number of records without reading them where it can.
+func (b *Block) Records() int {
+	if b.isRow {
+		return b.rows
+	}
+	if bytes.IndexByte(b.data, '"') < 0 && !bytes.Contains(b.data, []byte("\n\n")) {
+		n := b.lines()
+		if len(b.data) > 0 && b.data[len(b.data)-1] != '\n' {
+			n++
+		}
+		return n
+	}
+	n := 0
+	for r := b.Scan(); r.Next(); {
+		n++
+	}
+	return n
+}
 
 // Scan returns a cursor before the first record.
 func (b *Block) Scan() *Record {
@@ -39,6 +59,7 @@ type Record struct {
 	fields [][]byte
 	line   int
 	next   int
+	whole  bool // fields still lie in text, uncut: some callers want the line only
 	bad    error
 	err    error
 }
@@ -63,8 +84,7 @@ func (r *Record) Next() bool {
 			text = text[:n-1]
 		}
 		if len(text) > 0 {
-			r.text, r.bad = text, nil
-			r.split()
+			r.text, r.bad, r.whole = text, nil, true
 			return true
 		}
 	}
@@ -73,7 +93,7 @@ func (r *Record) Next() bool {
 
 // split cuts a record without quotes at its commas.
 func (r *Record) split() {
-	r.fields = r.fields[:0]
+	r.fields, r.whole = r.fields[:0], false
 	text := r.text
 	for {
 		i := bytes.IndexByte(text, ',')
@@ -102,7 +122,7 @@ func (r *Record) quoted(text []byte) {
 	c := csv.NewReader(bytes.NewReader(text))
 	c.FieldsPerRecord = -1
 	row, err := c.Read()
-	r.bad, r.fields = nil, r.fields[:0]
+	r.bad, r.whole, r.fields = nil, false, r.fields[:0]
 	var syntax *csv.ParseError
 	if errors.As(err, &syntax) {
 		r.bad = fmt.Errorf("quotes are broken at column %d: %w", syntax.Column, syntax.Err)
@@ -115,10 +135,18 @@ func (r *Record) quoted(text []byte) {
 }
 
 // Len returns the number of fields.
-func (r *Record) Len() int { return len(r.fields) }
+func (r *Record) Len() int {
+	if r.whole {
+		r.split()
+	}
+	return len(r.fields)
+}
 
 // Field returns field i, or nothing where the record is too short.
 func (r *Record) Field(i int) []byte {
+	if r.whole {
+		r.split()
+	}
 	if i < 0 || i >= len(r.fields) {
 		return nil
 	}
@@ -142,7 +170,7 @@ func (r *Record) Err() error { return r.err }
 
 // Strings returns a copy of the fields.
 func (r *Record) Strings() []string {
-	out := make([]string, len(r.fields))
+	out := make([]string, r.Len())
 	for i, f := range r.fields {
 		out[i] = string(f)
 	}

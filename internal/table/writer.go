@@ -15,7 +15,7 @@ type Writer struct {
 	schema Schema
 	format Format
 	file   *atomicfile.File
-	pq     *parquet.Writer
+	pq     *parquet.GenericWriter[any]
 	rows   int64
 	free   []parquet.Row
 }
@@ -34,7 +34,7 @@ func Create(path string, format Format, schema Schema) (*Writer, error) {
 	}
 	w := &Writer{schema: schema, format: format, file: f}
 	if format == Parquet {
-		w.pq = parquet.NewWriter(f, parquetSchema(schema), parquet.Compression(&parquet.Zstd),
+		w.pq = parquet.NewGenericWriter[any](f, parquetSchema(schema), parquet.Compression(&parquet.Zstd),
 			parquet.MaxRowsPerRowGroup(1<<17), parquet.CreatedBy("churn", "", ""))
 		return w, nil
 	}

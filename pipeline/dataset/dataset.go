@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"churn/internal/parallel"
 	"churn/internal/table"
 	"churn/pipeline"
 	"churn/pipeline/labels"
@@ -21,6 +22,7 @@ const LabelColumn = "churn_label"
 type Inputs struct {
 	Timelines        *prepare.Timelines
 	Grid             []pipeline.Date // as-of dates of the features file
+	Last             pipeline.Date   // label windows that end later are open
 	Features, Labels string
 	Schema           table.Schema // of the features file
 }
@@ -42,11 +44,20 @@ func (r Report) ChurnRate() float64 {
 	return float64(r.Churned) / float64(r.Rows)
 }
 
-// Run writes the training set to path. It walks the sorted files side by side;
-// in memory it holds one byte a snapshot.
+// fate is what the training set makes of one snapshot.
+type fate uint8
+
+const (
+	open    fate = iota // the label window has not closed
+	outside             // the user was not at risk
+	stayed
+	churned
+)
+
+// Run writes the training set to path. In memory it holds one byte a snapshot.
 func Run(ctx context.Context, in Inputs, p labels.Params, path string, format table.Format, progress func(done, total int64)) (Report, error) {
 	var report Report
-	cohort, err := cohort(ctx, in, p)
+	fates, err := decide(ctx, in, p)
 	if err != nil {
 		return report, err
 	}
@@ -55,18 +66,7 @@ func Run(ctx context.Context, in Inputs, p labels.Params, path string, format ta
 		return report, err
 	}
 	defer w.Abort()
-	features, err := openRows(in.Features)
-	if err != nil {
-		return report, err
-	}
-	defer features.close()
-	known, err := openRows(in.Labels)
-	if err != nil {
-		return report, err
-	}
-	defer known.close()
-	j := join{ctx: ctx, features: features, labels: known, cohort: cohort, schema: in.Schema, out: w, progress: progress}
-	if err := j.run(&report); err != nil {
+	if err := join(ctx, in, fates, w, &report, progress); err != nil {
 		return report, err
 	}
 	if report.Rows == 0 {
@@ -76,144 +76,189 @@ func Run(ctx context.Context, in Inputs, p labels.Params, path string, format ta
 	return report, err
 }
 
-// cohort tells for every snapshot, in file order, whether the user was at risk.
-func cohort(ctx context.Context, in Inputs, p labels.Params) ([]bool, error) {
-	var flags []bool
-	work := func(users []pipeline.Timeline) (part []bool, err error) {
+// snapshot is one user on one as-of date.
+type snapshot struct {
+	user    string
+	asOf    pipeline.Date
+	matured bool
+	atRisk  bool
+}
+
+// decide walks timelines and labels side by side and returns the fate of every
+// snapshot, in the order of the features file.
+func decide(ctx context.Context, in Inputs, p labels.Params) ([]fate, error) {
+	known, err := openLabels(in.Labels)
+	if err != nil {
+		return nil, err
+	}
+	defer known.reader.Close()
+	matured := len(p.Matured(in.Grid, in.Last))
+	work := func(users []pipeline.Timeline) (part []snapshot, err error) {
 		for i := range users {
-			for _, d := range in.Grid {
+			for k, d := range in.Grid {
 				if h, _ := users[i].Cut(d, &in.Timelines.Header.Span); h.Exists() {
-					part = append(part, p.InCohort(&h))
+					part = append(part, snapshot{user: h.User().ID, asOf: d, matured: k < matured, atRisk: p.InCohort(&h)})
 				}
 			}
 		}
 		return part, nil
 	}
-	_, err := prepare.Each(ctx, in.Timelines, work, func(part []bool) error { flags = append(flags, part...); return nil }, nil)
-	return flags, err
-}
-
-// join walks two files that are sorted in the same way. The labels are a
-// subsequence of the features: a snapshot whose window is open has none.
-type join struct {
-	ctx              context.Context
-	features, labels *rows
-	cohort           []bool
-	schema           table.Schema
-	out              *table.Writer
-	progress         func(done, total int64)
-}
-
-const flushRows = 4096
-
-func (j *join) run(report *Report) error {
-	b := j.out.NewBatch()
-	labelled, err := j.labels.next()
-	if err != nil {
-		return err
-	}
-	row := 0
-	for ; ; row++ {
-		ok, err := j.features.next()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		if row >= len(j.cohort) {
-			return j.mismatch()
-		}
-		if !labelled || !j.sameKey() {
-			continue
-		}
-		if err := j.take(b, row, report); err != nil {
-			return err
-		}
-		if labelled, err = j.labels.next(); err != nil {
-			return err
-		}
-		if b.Rows() >= flushRows {
-			if err := j.flush(&b, row); err != nil {
+	var fates []fate
+	_, err = prepare.Each(ctx, in.Timelines, work, func(part []snapshot) error {
+		for i := range part {
+			f, err := known.fate(&part[i])
+			if err != nil {
 				return err
 			}
+			fates = append(fates, f)
 		}
-	}
-	if row != len(j.cohort) || labelled {
-		return j.mismatch()
-	}
-	return j.flush(&b, row)
-}
-
-func (j *join) flush(b **table.Batch, row int) error {
-	err := j.out.Append(*b)
-	*b = j.out.NewBatch()
-	if j.progress != nil {
-		j.progress(int64(row), int64(len(j.cohort)))
-	}
-	return errors.Join(err, j.ctx.Err())
-}
-
-func (j *join) mismatch() error {
-	return fmt.Errorf("%s and %s were not made from the same timelines and as-of dates; run `churn features` and `churn labels` again", j.features.reader.Path(), j.labels.reader.Path())
-}
-
-func (j *join) sameKey() bool {
-	f, l := j.features.record, j.labels.record
-	return string(f.Field(0)) == string(l.Field(0)) && string(f.Field(1)) == string(l.Field(1))
-}
-
-// take appends the present snapshot if it belongs to the cohort.
-func (j *join) take(b *table.Batch, row int, report *Report) error {
-	if !j.cohort[row] {
-		report.Outside++
 		return nil
+	}, nil)
+	if err == nil {
+		err = known.exhausted()
 	}
-	label := int64(0)
-	if string(j.labels.record.Field(3)) == "1" {
-		label = 1
-	}
-	if err := b.Copy(j.features.record, j.schema); err != nil {
-		return err
-	}
-	b.Int(label)
-	b.EndRow()
-	report.Rows++
-	report.Churned += label
-	return nil
+	return fates, err
 }
 
-// rows reads the records of one file, one after the other.
-type rows struct {
+// labelRows reads labels_daily row by row.
+type labelRows struct {
 	reader *table.Reader
 	record *table.Record
 }
 
-func openRows(path string) (*rows, error) {
+func openLabels(path string) (*labelRows, error) {
 	r, err := table.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return &rows{reader: r}, nil
+	return &labelRows{reader: r}, nil
 }
 
-func (r *rows) close() { r.reader.Close() }
+// fate takes the row of a matured snapshot.
+func (l *labelRows) fate(s *snapshot) (fate, error) {
+	if !s.matured {
+		return open, nil
+	}
+	ok, err := l.next()
+	if err != nil {
+		return open, err
+	}
+	if !ok || string(l.record.Field(0)) != s.user || string(l.record.Field(1)) != s.asOf.String() {
+		return open, l.mismatch()
+	}
+	switch label := string(l.record.Field(3)); {
+	case label != "0" && label != "1":
+		return open, l.record.Errorf(LabelColumn, "%q is neither 0 nor 1; run `churn labels` again", label)
+	case !s.atRisk:
+		return outside, nil
+	case label == "1":
+		return churned, nil
+	}
+	return stayed, nil
+}
 
-func (r *rows) next() (bool, error) {
+func (l *labelRows) exhausted() error {
+	ok, err := l.next()
+	if ok {
+		return l.mismatch()
+	}
+	return err
+}
+
+func (l *labelRows) mismatch() error {
+	return fmt.Errorf("%s was not made from the present timelines and as-of dates; run `churn labels` again", l.reader.Path())
+}
+
+func (l *labelRows) next() (bool, error) {
 	for {
-		if r.record != nil && r.record.Next() {
+		if l.record != nil && l.record.Next() {
 			return true, nil
 		}
-		if r.record != nil && r.record.Err() != nil {
-			return false, r.record.Err()
+		if l.record != nil && l.record.Err() != nil {
+			return false, l.record.Err()
 		}
-		block, err := r.reader.ReadBlock()
+		block, err := l.reader.ReadBlock()
 		if errors.Is(err, io.EOF) {
 			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		r.record = block.Scan()
+		l.record = block.Scan()
 	}
+}
+
+// part is a block of the features file and the row on which it begins.
+type part struct {
+	block *table.Block
+	first int
+}
+
+// joined is what a block came to.
+type joined struct {
+	rows             *table.Batch
+	churned, outside int64
+	end              int
+}
+
+// join copies the rows of the features file that have a label to w.
+func join(ctx context.Context, in Inputs, fates []fate, w *table.Writer, report *Report, progress func(done, total int64)) error {
+	features, err := table.Open(in.Features)
+	if err != nil {
+		return err
+	}
+	defer features.Close()
+	mismatch := fmt.Errorf("%s was not made from the present timelines and as-of dates; run `churn features` again", in.Features)
+	row := 0
+	next := func() (part, bool, error) {
+		block, err := features.ReadBlock()
+		if errors.Is(err, io.EOF) {
+			if row != len(fates) {
+				return part{}, false, mismatch
+			}
+			return part{}, false, nil
+		}
+		if err != nil {
+			return part{}, false, err
+		}
+		p := part{block, row}
+		if row += block.Records(); row > len(fates) {
+			return part{}, false, mismatch
+		}
+		return p, true, nil
+	}
+	work := func(p part) (joined, error) { return label(p, fates, w.NewBatch(), in.Schema) }
+	take := func(j joined) error {
+		report.Rows += int64(j.rows.Rows())
+		report.Churned += j.churned
+		report.Outside += j.outside
+		if progress != nil {
+			progress(int64(j.end), int64(len(fates)))
+		}
+		return w.Append(j.rows)
+	}
+	return parallel.Ordered(ctx, next, work, take)
+}
+
+// label appends the rows of a block that belong to the training set.
+func label(p part, fates []fate, b *table.Batch, schema table.Schema) (joined, error) {
+	out := joined{rows: b, end: p.first}
+	rec := p.block.Scan()
+	for rec.Next() {
+		f := fates[out.end]
+		out.end++
+		if f == outside {
+			out.outside++
+		}
+		if f != stayed && f != churned {
+			continue
+		}
+		if err := b.Copy(rec, schema); err != nil {
+			return out, err
+		}
+		b.Int(int64(f - stayed))
+		b.EndRow()
+		out.churned += int64(f - stayed)
+	}
+	return out, rec.Err()
 }

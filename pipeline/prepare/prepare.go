@@ -5,7 +5,6 @@ package prepare
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -177,33 +176,37 @@ func (b *builder) build(ctx context.Context) error {
 		b.report.Events += p.events
 		b.report.ActiveDays += p.days
 		b.report.LateFacts += p.late
-		err := errors.Join(b.timelines.append(p.payload, p.users), b.daily.Append(p.daily), b.users.Append(p.clean))
-		if b.events != nil && err == nil {
-			err = b.events.Append(p.event)
-		}
 		if done++; b.progress != nil {
 			b.progress(int64(done), int64(total))
 		}
-		return err
+		return b.append(p)
 	}
 	return parallel.Ordered(ctx, next, b.part, take)
 }
 
+// append writes one part to all outputs, up to the first error: a full disk
+// need not be told of once a file.
+func (b *builder) append(p *part) error {
+	if err := b.timelines.append(p.payload, p.users); err != nil {
+		return err
+	}
+	if err := b.daily.Append(p.daily); err != nil {
+		return err
+	}
+	if err := b.users.Append(p.clean); err != nil || b.events == nil {
+		return err
+	}
+	return b.events.Append(p.event)
+}
+
 // part builds the timelines of one bucket.
 func (b *builder) part(bucket int) (*part, error) {
-	data, err := b.data.Staged.Read(bucket)
+	pages, err := b.data.Staged.Read(bucket)
 	if err != nil {
 		return nil, err
 	}
 	first, last := b.usersOf(bucket)
-	byUser := make([][]validate.Staged, last-first)
-	err = validate.DecodeStaged(data, func(s *validate.Staged) {
-		if _, again := slices.BinarySearch(b.data.Repeated, s.Position); again {
-			return
-		}
-		s.Course = b.renumber[s.Course]
-		byUser[int(s.User)-first] = append(byUser[int(s.User)-first], *s)
-	})
+	events, err := b.decode(pages, first)
 	if err != nil {
 		return nil, err
 	}
@@ -211,10 +214,41 @@ func (b *builder) part(bucket int) (*part, error) {
 	if b.events != nil {
 		p.event = b.events.NewBatch()
 	}
-	for i, staged := range byUser {
-		b.add(p, b.data.Users[first+i], staged)
+	sorted, from := events.byUser(last - first)
+	for i := range last - first {
+		b.add(p, b.data.Users[first+i], sorted, from[i], from[i+1])
 	}
 	return p, nil
+}
+
+// decode reads the staged events of the users from first on, without those
+// whose id stood before.
+func (b *builder) decode(pages [][]byte, first int) (*staged, error) {
+	size := 0
+	for _, page := range pages {
+		size += len(page)
+	}
+	const usual = 16 // bytes of an event
+	s := &staged{users: make([]uint32, 0, size/usual), events: make([]pipeline.Event, 0, size/usual)}
+	for _, page := range pages {
+		err := validate.DecodeStaged(page, func(e *validate.Staged) {
+			if len(b.data.Repeated) > 0 {
+				if _, again := slices.BinarySearch(b.data.Repeated, e.Position); again {
+					return
+				}
+			}
+			s.users = append(s.users, e.User-uint32(first))
+			s.events = append(s.events, e.Event)
+			s.events[len(s.events)-1].Course = b.renumber[e.Course]
+			if b.events != nil {
+				s.texts = append(s.texts, text{e.ID, e.Second})
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // usersOf returns the run of users [first, last) of a bucket: the inverse of
@@ -225,18 +259,15 @@ func (b *builder) usersOf(bucket int) (first, last int) {
 	return from(bucket), from(bucket + 1)
 }
 
-func (b *builder) add(p *part, user pipeline.User, staged []validate.Staged) {
+// add builds the timeline of one user from events [from, to).
+func (b *builder) add(p *part, user pipeline.User, s *staged, from, to int) {
 	if p.event != nil {
-		appendEvents(p.event, user, staged, b.vocabulary, b.courseName)
+		appendEvents(p.event, user, s.events[from:to], s.texts[from:to], b.vocabulary, b.courseName)
 	}
-	events := make([]pipeline.Event, len(staged))
-	for i := range staged {
-		events[i] = staged[i].Event
-	}
-	t := pipeline.NewTimeline(user, events, b.vocabulary)
+	t := pipeline.NewTimeline(user, s.events[from:to], b.vocabulary)
 	p.payload = encodeTimeline(p.payload, &t)
 	p.users++
-	p.events += int64(len(events))
+	p.events += int64(to - from)
 	for i := range t.Days {
 		if t.Days[i].Known != t.Days[i].Day {
 			p.late++

@@ -10,7 +10,6 @@ import (
 
 	"churn/internal/table"
 	"churn/pipeline"
-	"churn/pipeline/validate"
 )
 
 // StaticSchema returns the columns that describe a user at an as-of date; all
@@ -118,22 +117,25 @@ func eventsSchema() table.Schema {
 
 // appendEvents appends the user's accepted events in order of time, which is
 // written in the source's zone.
-func appendEvents(b *table.Batch, u pipeline.User, staged []validate.Staged, v pipeline.Vocabulary, courseName func(uint32) string) {
-	ordered := slices.Clone(staged)
-	slices.SortStableFunc(ordered, func(a, b validate.Staged) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Second, b.Second))
+func appendEvents(b *table.Batch, u pipeline.User, events []pipeline.Event, texts []text, v pipeline.Vocabulary, courseName func(uint32) string) {
+	order := make([]int, len(events))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Or(cmp.Compare(events[i].Day, events[j].Day), cmp.Compare(texts[i].second, texts[j].second))
 	})
-	for i := range ordered {
-		s := &ordered[i]
-		b.Text(string(s.ID))
+	for _, i := range order {
+		e, t := &events[i], texts[i].second
+		b.Text(string(texts[i].id))
 		b.Text(u.ID)
-		b.Text(fmt.Sprintf("%sT%02d:%02d:%02d", s.Day, s.Second/3600, s.Second/60%60, s.Second%60))
-		b.Text(v.Name(int(s.Type)))
-		b.Text(courseName(s.Course))
-		b.Float(s.Minutes)
-		b.Float(s.Score)
-		b.Float(s.Amount)
-		b.Date(s.Known)
+		b.Text(fmt.Sprintf("%sT%02d:%02d:%02d", e.Day, t/3600, t/60%60, t%60))
+		b.Text(v.Name(int(e.Type)))
+		b.Text(courseName(e.Course))
+		b.Float(e.Minutes)
+		b.Float(e.Score)
+		b.Float(e.Amount)
+		b.Date(e.Known)
 		b.EndRow()
 	}
 }

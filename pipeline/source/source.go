@@ -73,7 +73,7 @@ func find(what, pattern, rawDir string) ([]string, error) {
 	}
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("source.%s: %q is not a valid pattern: %w", what, pattern, err)
+		return nil, fmt.Errorf("source.%s: %q is not a valid pattern: %w; close the bracket, or write \\[ for a bracket in a name", what, pattern, err)
 	}
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("source.%s: no file matches %q; check the path, or set it with --set source.%s=PATH", what, pattern, what)

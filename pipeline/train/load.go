@@ -142,11 +142,11 @@ func (l *loader) part(b *table.Block) (*part, error) {
 		}
 		asOf, err := pipeline.ParseDate(string(rec.Field(l.asOf)))
 		if err != nil {
-			return nil, rec.Errorf("as_of_date", "%v", err)
+			return nil, rec.Errorf("as_of_date", "%v; run `churn labels` again", err)
 		}
 		label := string(rec.Field(l.label))
 		if label != "0" && label != "1" {
-			return nil, rec.Errorf(dataset.LabelColumn, "%q is neither 0 nor 1", label)
+			return nil, rec.Errorf(dataset.LabelColumn, "%q is neither 0 nor 1; run `churn labels` again", label)
 		}
 		p.asOf = append(p.asOf, asOf)
 		p.label = append(p.label, label == "1")
@@ -164,7 +164,7 @@ func (l *loader) numbers(rec *table.Record, p *part) error {
 		}
 		v, err := table.ParseFloat(field)
 		if err != nil {
-			return rec.Errorf(l.numericNames[i], "%v", err)
+			return rec.Errorf(l.numericNames[i], "%v; run `churn labels` again", err)
 		}
 		p.numeric = append(p.numeric, v)
 	}

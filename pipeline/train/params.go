@@ -5,6 +5,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"churn/model/logistic"
@@ -73,8 +74,8 @@ func (p Params) Validate() error {
 	if p.ClassWeight != "none" && p.ClassWeight != "balanced" {
 		fault("class_weight", "%q is unknown; use none or balanced", p.ClassWeight)
 	}
-	if !(p.L2 >= 0) {
-		fault("l2_regularization", "%v is negative; use 0 or more", p.L2)
+	if !(p.L2 >= 0) || math.IsInf(p.L2, 0) {
+		fault("l2_regularization", "%v is out of range; use 0 or more", p.L2)
 	}
 	if p.MaxEpochs < 1 {
 		fault("max_epochs", "%d is out of range; use 1 or more", p.MaxEpochs)

@@ -153,7 +153,7 @@ func (p Params) Validate() error {
 	fault := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("validate."+key+": "+format, args...))
 	}
-	if p.MaxRejectRate < 0 || p.MaxRejectRate > 1 {
+	if !(p.MaxRejectRate >= 0 && p.MaxRejectRate <= 1) {
 		fault("max_reject_rate", "%v is not a share; use a number from 0 to 1", p.MaxRejectRate)
 	}
 	if len(p.EventTypes) == 0 || len(p.EventTypes) > 200 {
@@ -175,7 +175,7 @@ func (p Params) Validate() error {
 		if c.Severity != Critical && slices.Contains(indispensable(), name) {
 			fault("checks."+name+".severity", "must be critical: a row that fails it cannot be used")
 		}
-		if c.Tolerance < 0 || c.Tolerance > 1 {
+		if !(c.Tolerance >= 0 && c.Tolerance <= 1) {
 			fault("checks."+name+".tolerance", "%v is not a share; use a number from 0 to 1", c.Tolerance)
 		}
 	}

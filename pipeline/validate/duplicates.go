@@ -47,29 +47,45 @@ func repeated(keys *spill.Buckets) ([]uint64, error) {
 // repeatedIn finds the repeats of one bucket with an open-addressing table.
 // Keys are appended in order of position, so the first one seen is the one to
 // keep.
-func repeatedIn(data []byte) (found []uint64) {
-	n := len(data) / keySize
-	if n < 2 {
-		return nil
+func repeatedIn(pages [][]byte) (found []uint64) {
+	n := 0
+	for _, page := range pages {
+		n += len(page) / keySize
 	}
 	bits := 4
 	for 1<<bits < 2*n {
 		bits++
 	}
-	slots := make([]uint32, 1<<bits) // index of the key + 1
-	keyAt := func(i int) uint64 { return binary.LittleEndian.Uint64(data[i*keySize:]) }
-	for i := range n {
-		key := keyAt(i)
-		// The bucket took the top byte of the same product; use the bits below.
-		h := int(key * 0x9E3779B97F4A7C15 << 8 >> (64 - bits))
-		for slots[h] != 0 && keyAt(int(slots[h]-1)) != key {
-			h = (h + 1) & (1<<bits - 1)
+	slots := make([]uint64, 1<<bits)
+	zero := false // whether the key 0, which marks a free slot, was seen
+	for _, page := range pages {
+		for ; len(page) >= keySize; page = page[keySize:] {
+			key := binary.LittleEndian.Uint64(page)
+			again := key == 0 && zero
+			if key == 0 {
+				zero = true
+			} else {
+				again = insert(slots, key, bits)
+			}
+			if again {
+				found = append(found, binary.LittleEndian.Uint64(page[8:]))
+			}
 		}
-		if slots[h] != 0 {
-			found = append(found, binary.LittleEndian.Uint64(data[i*keySize+8:]))
-			continue
-		}
-		slots[h] = uint32(i + 1)
 	}
 	return found
+}
+
+// insert adds a key and reports whether it was there. The bucket was chosen by
+// the top of one product, so the slot takes another multiplier (of SplitMix64).
+func insert(slots []uint64, key uint64, bits int) bool {
+	mask := 1<<bits - 1
+	h := int((key ^ key>>29) * 0xBF58476D1CE4E5B9 >> (64 - bits))
+	for slots[h] != 0 {
+		if slots[h] == key {
+			return true
+		}
+		h = (h + 1) & mask
+	}
+	slots[h] = key
+	return false
 }

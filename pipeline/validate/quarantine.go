@@ -130,10 +130,20 @@ func (v *validation) userOf(rec *table.Record, width int, c source.Columns, seen
 	field := func(i int) []byte { return trim(rec.Field(c[i])) }
 	raw := UserRecord{ID: field(0), Signup: field(1), Plan: field(2), IsPaid: field(3), Country: field(4), Source: field(5)}
 	v.rules.user(&raw, &user, &f)
+	// A million users share a few plans, countries and sources.
+	user.Plan, user.Country, user.Source = v.intern(user.Plan), v.intern(user.Country), v.intern(user.Source)
 	if line, ok := seen[user.ID]; ok {
 		f.add(userIDUnique, "user_id", raw.ID, fmt.Sprintf("stands on line %d already", line))
 	}
 	return user, f
+}
+
+func (v *validation) intern(s string) string {
+	if known, ok := v.interned[s]; ok {
+		return known
+	}
+	v.interned[s] = s
+	return s
 }
 
 func (v *validation) takeUserFaults(rec *table.Record, file int, f faults) error {

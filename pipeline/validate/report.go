@@ -80,7 +80,7 @@ type Rejection struct{ Report *Report }
 
 // Error names the reasons and what to do.
 func (r *Rejection) Error() string {
-	return fmt.Sprintf("data rejected: %s; nothing downstream was touched", strings.Join(r.Report.Reasons, "; "))
+	return fmt.Sprintf("data rejected: %s; correct the data and run again: nothing downstream was touched", strings.Join(r.Report.Reasons, "; "))
 }
 
 // conclude fills in statuses, counts and the verdict.
@@ -135,7 +135,7 @@ func (r *Report) reasonFor(c *Check) {
 
 func (r *Report) limit(what string, c Counts, limit float64) {
 	if rate := c.RejectRate(); rate > limit {
-		reason := fmt.Sprintf("%d of %d %s rows (%.2f%%) are bad, more than validate.max_reject_rate = %v allows", c.Rejected, c.Rows, what, 100*rate, limit)
+		reason := fmt.Sprintf("%d of %d rows of %s (%.2f%%) are bad, more than validate.max_reject_rate = %v allows", c.Rejected, c.Rows, what, 100*rate, limit)
 		if first := r.worst(what); first != "" {
 			reason += "; most: " + first
 		}
@@ -161,7 +161,7 @@ func (r *Report) worst(what string) string {
 	if worst == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s (%d), first: %s", worst.Name, worst.Failures, worst.Examples[0])
+	return fmt.Sprintf("%s: %d (%s), first: %s", worst.Name, worst.Failures, worst.Demand, worst.Examples[0])
 }
 
 // String writes the place as file:line: field "value".

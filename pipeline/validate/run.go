@@ -63,6 +63,14 @@ func Run(ctx context.Context, in Input, p Params) (*Result, error) {
 	return v.finish()
 }
 
+// What may stay in memory before it goes to disk, as shares of Input.Memory.
+// They leave the larger half to users, blocks in flight and what the collector
+// has not freed yet (measured at 100 million events).
+const (
+	keyShare   = 16
+	eventShare = 8
+)
+
 // validation is one run.
 type validation struct {
 	in         Input
@@ -81,6 +89,7 @@ type validation struct {
 	contents   *spill.Buckets
 	done       int64
 	total      int64
+	interned   map[string]string
 }
 
 func newValidation(in Input, p Params) (*validation, error) {
@@ -90,9 +99,9 @@ func newValidation(in Input, p Params) (*validation, error) {
 	}
 	v := &validation{
 		in: in, params: p, rules: NewRules(p, in.Vocabulary, in.Location, in.Today), quarantine: w,
-		courses: newCourses(), volume: volumes{}, starts: map[pipeline.Date]pipeline.Date{}, last: pipeline.NoDate,
-		ids:      spill.New(in.TempDir, "ids", keyBuckets, in.Memory/8),
-		contents: spill.New(in.TempDir, "contents", keyBuckets, in.Memory/8),
+		courses: newCourses(), volume: volumes{}, interned: map[string]string{}, starts: map[pipeline.Date]pipeline.Date{}, last: pipeline.NoDate,
+		ids:      spill.New(in.TempDir, "ids", keyBuckets, in.Memory/keyShare),
+		contents: spill.New(in.TempDir, "contents", keyBuckets, in.Memory/keyShare),
 		total:    source.Size(in.Files.Users) + source.Size(in.Files.Events),
 	}
 	v.report.Checks = p.List()
@@ -160,7 +169,7 @@ func (v *validation) readEvents(ctx context.Context) error {
 	s := &eventScanner{rules: v.rules, users: v.users, courses: v.courses, examples: v.params.Examples, keepText: v.in.KeepText}
 	if v.in.Stage {
 		s.buckets = min(max(len(v.users.Users)/64, 1), 256)
-		v.staged = spill.New(v.in.TempDir, "events", s.buckets, v.in.Memory/4)
+		v.staged = spill.New(v.in.TempDir, "events", s.buckets, v.in.Memory/eventShare)
 	}
 	for i, path := range v.in.Files.Events {
 		if err := v.readEventFile(ctx, s, i, path); err != nil {

@@ -1,0 +1,134 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"churn/internal/cli"
+)
+
+// actAsChurn makes the test binary the real program: tests that kill a process,
+// or set its GOMAXPROCS, need one.
+const actAsChurn = "TEST_BINARY_ACTS_AS_CHURN"
+
+func init() {
+	if os.Getenv(actAsChurn) != "" {
+		os.Exit(cli.Main(context.Background(), os.Args, os.Environ(), os.Stdout, os.Stderr))
+	}
+}
+
+// program returns the real program with arguments, in the folder dir. It sees
+// no CHURN_ variable of the machine.
+func program(dir string, args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Dir = dir
+	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "CHURN_") || strings.HasPrefix(v, "GOMAXPROCS=") })
+	// By default a program with the race detector sleeps for a second as it ends.
+	c.Env = append(c.Env, actAsChurn+"=1", "GORACE=atexit_sleep_ms=0")
+	return c
+}
+
+// outcome is how a program ended.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// finish runs a program to its end.
+func finish(t *testing.T, c *exec.Cmd) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return outcome{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// churn runs one command line in dir, which must succeed.
+func churn(t *testing.T, dir string, args ...string) outcome {
+	t.Helper()
+	out := finish(t, program(dir, args...))
+	if out.code != 0 {
+		t.Fatalf("churn %s: exit code %d\n%s", strings.Join(args, " "), out.code, out.stderr)
+	}
+	return out
+}
+
+// smallWorld is settings of a run-all that takes a fraction of a second and
+// still finds a model that beats the floor.
+func smallWorld(args ...string) []string {
+	world := []string{"--set", "generate.users=80", "--set", "generate.days=130", "--set", "generate.seed=5",
+		"--set", "train.bootstrap=20", "--set", "features.windows_days=7,30", "--set", "prepare.write_events=true"}
+	return append(world, args...)
+}
+
+// moments are the only bytes in which two equal runs may differ.
+var moments = regexp.MustCompile(`"(started|finished|created)": "[^"]*"`)
+
+// results returns the digest of every file under dir by its path, manifests
+// without their times. Locks are no results.
+func results(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == ".lock" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if strings.HasSuffix(path, "manifest.json") {
+			data = moments.ReplaceAll(data, []byte(`"$1": ""`))
+		}
+		sum := sha256.Sum256(data)
+		rel, _ := filepath.Rel(dir, path)
+		out[filepath.ToSlash(rel)] = hex.EncodeToString(sum[:])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// sameResults fails the test where the files under two results differ.
+func sameResults(t *testing.T, what string, want, got map[string]string) {
+	t.Helper()
+	if len(want) == 0 {
+		t.Errorf("%s: nothing to compare", what)
+	}
+	all := maps.Clone(want)
+	maps.Copy(all, got)
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		switch {
+		case want[path] == "":
+			t.Errorf("%s: %s should not be there", what, path)
+		case got[path] == "":
+			t.Errorf("%s: %s is missing", what, path)
+		case want[path] != got[path]:
+			t.Errorf("%s: %s has other bytes", what, path)
+		}
+	}
+}
+
+// writeFile writes a file and its folders.
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
