@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // source.timezone must work where the system has no zones
 
 	"churn/internal/cli"
 )

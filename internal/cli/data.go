@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -192,6 +193,9 @@ func (s *session) dataset(ctx context.Context, grid []pipeline.Date, featuresSta
 	})
 	if err != nil {
 		return report, err
+	}
+	if err := errors.Join(s.files.Agree(s.files.Features(), featuresState, report.Features), s.files.Agree(s.files.Labels(), labelState, report.Labels)); err != nil {
+		return report, err // without a manifest that agrees, nobody reads the output
 	}
 	made := workspace.Made{Inputs: []pipeline.FileState{featuresState, labelState, state}, ConfigDigest: config.Digest(s.config.Labels, s.config.Features), Started: started}
 	return report, s.files.Record(out, report.Output, made)

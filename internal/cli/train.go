@@ -68,6 +68,9 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 		if err != nil {
 			return err
 		}
+		if err := s.files.Agree(out, state, rows.Input); err != nil {
+			return err
+		}
 		report, candidates, err = train.Run(ctx, rows, d, progress)
 		return err
 	})

@@ -34,6 +34,9 @@ type Report struct {
 	Outside int64 `json:"outside_cohort"` // labelled rows of users who were not at risk
 
 	Output table.Info `json:"-"`
+	// Digests of the files that were read.
+	Features string `json:"-"`
+	Labels   string `json:"-"`
 }
 
 // ChurnRate returns the share of churned rows.
@@ -57,7 +60,8 @@ const (
 // Run writes the training set to path. In memory it holds one byte a snapshot.
 func Run(ctx context.Context, in Inputs, p labels.Params, path string, format table.Format, progress func(done, total int64)) (Report, error) {
 	var report Report
-	fates, err := decide(ctx, in, p)
+	fates, digest, err := decide(ctx, in, p)
+	report.Labels = digest
 	if err != nil {
 		return report, err
 	}
@@ -85,11 +89,11 @@ type snapshot struct {
 }
 
 // decide walks timelines and labels side by side and returns the fate of every
-// snapshot, in the order of the features file.
-func decide(ctx context.Context, in Inputs, p labels.Params) ([]fate, error) {
+// snapshot, in the order of the features file, and the digest of the labels.
+func decide(ctx context.Context, in Inputs, p labels.Params) (fates []fate, digest string, err error) {
 	known, err := openLabels(in.Labels)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer known.reader.Close()
 	matured := len(p.Matured(in.Grid, in.Last))
@@ -103,7 +107,6 @@ func decide(ctx context.Context, in Inputs, p labels.Params) ([]fate, error) {
 		}
 		return part, nil
 	}
-	var fates []fate
 	_, err = prepare.Each(ctx, in.Timelines, work, func(part []snapshot) error {
 		for i := range part {
 			f, err := known.fate(&part[i])
@@ -117,7 +120,7 @@ func decide(ctx context.Context, in Inputs, p labels.Params) ([]fate, error) {
 	if err == nil {
 		err = known.exhausted()
 	}
-	return fates, err
+	return fates, known.reader.SHA256(), err
 }
 
 // labelRows reads labels_daily row by row.
@@ -237,7 +240,9 @@ func join(ctx context.Context, in Inputs, fates []fate, w *table.Writer, report 
 		}
 		return w.Append(j.rows)
 	}
-	return parallel.Ordered(ctx, next, work, take)
+	err = parallel.Ordered(ctx, next, work, take)
+	report.Features = features.SHA256()
+	return err
 }
 
 // label appends the rows of a block that belong to the training set.

@@ -115,6 +115,7 @@ func (c *catalogBuilder) ownDay() {
 		}).Skewed = true
 	}
 	count(ThemeActivity, "is_active_day", "was active", func(s *sums) int32 { return s.active })
+	c.list[len(c.list)-1].Unit = "0 or 1"
 	count(ThemeActivity, "total_events", "events", func(s *sums) int32 { return s.events })
 	count(ThemeLogin, "logins_count", "logins", func(s *sums) int32 { return s.logins })
 	count(ThemeCourse, "enroll_count", "enrolments", func(s *sums) int32 { return s.enrolls })

@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"context"
+	"errors"
 
 	"churn/internal/parallel"
 	"churn/pipeline"
@@ -30,5 +31,8 @@ func Each[R any](ctx context.Context, t *Timelines, work func([]pipeline.Timelin
 		}
 		return take(r.out)
 	})
+	if err == nil && users != t.Header.Users {
+		err = t.damaged(errors.New("users are missing"))
+	}
 	return users, err
 }

@@ -27,9 +27,6 @@ import (
 // Lengths, counts and checksums are 32-bit little endian.
 const magic = "CHURNTL1"
 
-// maxBlock bounds what a reader allocates on the word of a damaged file.
-const maxBlock = 1 << 30
-
 // Header describes the data set behind a file of timelines.
 type Header struct {
 	Span           pipeline.Span `json:"span"`
@@ -95,7 +92,7 @@ type Timelines struct {
 	path   string
 	file   *os.File
 	in     *bufio.Reader
-	users  uint32
+	size   int64 // of the file: bounds what is allocated on its word
 	sum    interface {
 		io.Writer
 		Sum([]byte) []byte
@@ -108,8 +105,13 @@ func OpenTimelines(path string) (*Timelines, error) {
 	if err != nil {
 		return nil, err
 	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
 	sum := sha256.New()
-	t := &Timelines{path: path, file: f, in: bufio.NewReaderSize(io.TeeReader(f, sum), 1<<20), sum: sum}
+	t := &Timelines{path: path, file: f, in: bufio.NewReaderSize(io.TeeReader(f, sum), 1<<20), size: info.Size(), sum: sum}
 	if err := t.readHeader(); err != nil {
 		f.Close()
 		return nil, err
@@ -127,7 +129,7 @@ func (t *Timelines) readHeader() error {
 		return t.damaged(err)
 	}
 	n := binary.LittleEndian.Uint32(head[len(magic):])
-	if string(head[:len(magic)]) != magic || n > maxBlock {
+	if string(head[:len(magic)]) != magic || int64(n) > t.size {
 		return t.damaged(errors.New("not a file of timelines of this version"))
 	}
 	text := make([]byte, n)
@@ -149,12 +151,12 @@ func (t *Timelines) Next() (payload []byte, ok bool, err error) {
 	}
 	n, sum := binary.LittleEndian.Uint32(head[:]), binary.LittleEndian.Uint32(head[4:])
 	if n == 0 {
-		if sum != t.users && t.users != 0 {
+		if int64(sum) != int64(t.Header.Users) {
 			return nil, false, t.damaged(errors.New("users are missing"))
 		}
 		return nil, false, nil
 	}
-	if n > maxBlock {
+	if int64(n) > t.size {
 		return nil, false, t.damaged(errors.New("a block is too long"))
 	}
 	payload = make([]byte, n)

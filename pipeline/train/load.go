@@ -24,6 +24,7 @@ type Rows struct {
 	AsOf    []pipeline.Date
 	User    []int32 // number of the user, ascending in file order
 	Sampled bool    // some users were left out for train.max_rows
+	Input   string  // digest of the file that was read
 }
 
 // Len returns the number of rows.
@@ -73,6 +74,7 @@ func Load(ctx context.Context, path string, index *features.Index, total int64, 
 		}
 		return nil
 	})
+	rows.Input = r.SHA256()
 	return rows, err
 }
 
