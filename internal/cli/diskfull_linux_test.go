@@ -49,7 +49,7 @@ func fill(t *testing.T, path string, spare int64) {
 // 1 and leaves earlier results intact; with space again the same command works.
 func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t, "24m")
-	churn(t, disk, smallWorld("run-all")...)
+	churn(t, disk, smallWorld(t, 80, "run-all")...)
 	want := results(t, disk)
 	filler := filepath.Join(disk, "filler")
 	for _, spare := range []int64{0, 16 << 10} { // fails with the first byte, or later
@@ -58,7 +58,7 @@ func TestFullDisk(t *testing.T) {
 				continue // 16 KiB are enough for what they write
 			}
 			fill(t, filler, spare)
-			out := finish(t, program(disk, smallWorld(command)...))
+			out := finish(t, program(disk, smallWorld(t, 80, command)...))
 			if err := os.Remove(filler); err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestFullDisk(t *testing.T) {
 				t.Errorf("%s with %d bytes free: exit code %d, want 1 and `churn: write RESULT: …%s`, got\n%s", command, spare, out.code, strings.TrimSpace(says), out.stderr)
 			}
 			sameResults(t, command+" on a full disk", want, results(t, disk))
-			churn(t, disk, smallWorld(command)...)
+			churn(t, disk, smallWorld(t, 80, command)...)
 			sameResults(t, command+" with space again", want, results(t, disk))
 		}
 	}

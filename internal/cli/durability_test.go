@@ -17,7 +17,7 @@ func TestSameBytes(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			// 400 users fill several buckets and blocks, so that workers have to share.
-			args := smallWorld("--set", "generate.users=400", "--set", "data.format="+format, "run-all")
+			args := append([]string{"--set", "data.format=" + format}, smallWorld(t, 400, "run-all")...)
 			run := func(dir, processors string) map[string]string {
 				c := program(dir, args...)
 				c.Env = append(c.Env, "GOMAXPROCS="+processors)
@@ -73,7 +73,7 @@ func standing(t *testing.T, dir string) map[string]string {
 // Every file of a run has one possible content, so a file is whole if and only
 // if it has the digest of the undisturbed run.
 func TestKill(t *testing.T) {
-	args := smallWorld("run-all")
+	args := smallWorld(t, 80, "run-all")
 	calm := t.TempDir()
 	started := time.Now()
 	churn(t, calm, args...)

@@ -52,8 +52,8 @@ type rawWorld struct {
 func newRawWorld(seed uint64) *rawWorld {
 	w := &rawWorld{rng: rand.New(rand.NewPCG(seed, 7)), first: pipeline.DateFromCivil(2025, 1, 1)}
 	w.days = 20 + w.rng.IntN(60)
-	for u := range 3 + w.rng.IntN(10) {
-		signup := w.first + pipeline.Date(w.rng.IntN(w.days)-10)
+	for u := range 5 + w.rng.IntN(10) {
+		signup := w.first + pipeline.Date(w.rng.IntN(w.days)-30)
 		w.users = append(w.users, fmt.Sprintf("u%d,%s,free,0,DE,ads", u, signup))
 	}
 	for i := range 20 + w.rng.IntN(400) {

@@ -174,25 +174,9 @@ func (c *Config) Simulation() (generate.Params, error) {
 		p.Drifts = append(p.Drifts, d)
 	}
 	if _, err := table.ParseFormat(c.Data.Format); err == nil {
-		errs = append(errs, prefixed("generate.", p.Validate()))
+		errs = append(errs, p.Validate())
 	}
 	return p, errors.Join(errs...)
-}
-
-// prefixed puts a section before each of several joined faults.
-func prefixed(section string, err error) error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return fmt.Errorf("%s%w", section, err)
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, fmt.Errorf("%s%w", section, e))
-	}
-	return errors.Join(out...)
 }
 
 // derive fills in the paths that were left open.

@@ -2,8 +2,8 @@ package generate
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
-	"slices"
 
 	"churn/internal/parallel"
 	"churn/internal/table"
@@ -18,203 +18,199 @@ type Output struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// Report is what the stage did.
+// Report is what a simulation made.
 type Report struct {
-	Users    int64         `json:"users"`
-	Events   int64         `json:"events"`
-	Churned  int64         `json:"churned"`  // users who have left by the end
-	Returned int64         `json:"returned"` // times that someone came back
-	First    pipeline.Date `json:"first_date"`
-	Last     pipeline.Date `json:"last_date"`
-	Outputs  []Output      `json:"outputs"`
+	Users       int64         `json:"users"`
+	Events      int64         `json:"events"`
+	Payments    int64         `json:"payments"`    // charges, successful and failed
+	Churned     int64         `json:"churned"`     // spells that ended
+	Reactivated int64         `json:"reactivated"` // users who came back, each time
+	First       pipeline.Date `json:"first_date"`  // day of the first event; empty without events
+	Last        pipeline.Date `json:"last_date"`   // day of the last event
+	Outputs     []Output      `json:"outputs"`     // users, events, truth
 }
 
-// chunkUsers is how many users one task simulates: a constant, so that the
-// number of cores changes nothing.
-const chunkUsers = 4096
-
-// Run simulates the world and writes dir/users, dir/events and dir/truth.
+// Run simulates the world of p and writes users, events and truth to the
+// folder dir, each complete or not at all. It calls progress, which may be
+// nil, from one goroutine with the days simulated and all days. Memory grows
+// with the users (about 100 bytes each) and with the events of one day, not
+// with the days.
 func Run(ctx context.Context, p Params, dir string, progress func(done, total int64)) (Report, error) {
-	s := &simulation{world: newWorld(p), truth: newTruth(p)}
-	defer s.abort()
-	if err := s.open(dir); err != nil {
+	if err := p.Validate(); err != nil {
 		return Report{}, err
 	}
-	s.people = make([]person, p.Users)
-	s.eachChunk(func(_ int, people []person, first int) {
-		for i := range people {
-			people[i] = newPerson(s.world, first+i+1)
-		}
-	})
-	slices.SortStableFunc(s.people, func(a, b person) int { return int(a.signup - b.signup) })
-	for i := range s.people {
-		s.people[i].number = int32(i + 1) // accounts are numbered as they come
+	files, err := createFiles(p, dir)
+	if err != nil {
+		return Report{}, err
 	}
-	for d := range p.Days {
-		if err := ctx.Err(); err != nil {
-			return Report{}, err
-		}
-		if err := s.day(p.StartDate + pipeline.Date(d)); err != nil {
-			return Report{}, err
-		}
-		if progress != nil {
-			progress(int64(d+1), int64(p.Days))
-		}
+	defer files.abort()
+	if progress == nil {
+		progress = func(int64, int64) {}
 	}
-	return s.finish()
+	r := run{simulation: newSimulation(ctx, newWorld(p)), files: files, progress: progress}
+	r.report = Report{Users: int64(p.Users), First: pipeline.NoDate, Last: pipeline.NoDate}
+	if err := r.writeUsers(ctx); err != nil {
+		return Report{}, err
+	}
+	if err := r.writeEvents(ctx); err != nil {
+		return Report{}, err
+	}
+	r.report.Payments, r.report.Churned, r.report.Reactivated = r.tally.payments, r.tally.churned, r.tally.reactivated
+	r.report.Outputs, err = files.commit()
+	return r.report, err
 }
 
-// simulation is one run.
-type simulation struct {
-	world   *world
-	people  []person
-	truth   *truth
-	diaries []diary
-	sorted  []event
-	counts  []int32
-	nextID  int64
-
-	paths                     []string
-	users, events, truthTable *table.Writer
+// files are the three tables in the making.
+type files struct {
+	writers [3]*table.Writer // users, events, truth
+	paths   [3]string
 }
 
-func (s *simulation) open(dir string) (err error) {
-	format := s.world.params.Format
-	create := func(name string, schema table.Schema) *table.Writer {
+const (
+	usersFile = iota
+	eventsFile
+	truthFile
+)
+
+func createFiles(p Params, dir string) (*files, error) {
+	f := &files{}
+	schemas := [3]table.Schema{usersSchema(), eventsSchema(), truthSchema()}
+	for i, name := range [3]string{"users", "events", "truth"} {
+		path := filepath.Join(dir, name+"."+string(p.Format))
+		w, err := table.Create(path, p.Format, schemas[i])
 		if err != nil {
-			return nil
+			f.abort()
+			return nil, fmt.Errorf("create %s: %w", path, err)
 		}
-		path := filepath.Join(dir, name+"."+string(format))
-		s.paths = append(s.paths, path)
-		var w *table.Writer
-		w, err = table.Create(path, format, schema)
-		return w
+		f.writers[i], f.paths[i] = w, path
 	}
-	s.users = create("users", usersSchema())
-	s.events = create("events", eventsSchema())
-	s.truthTable = create("truth", truthSchema())
-	return err
+	return f, nil
 }
 
-func (s *simulation) abort() {
-	for _, w := range []*table.Writer{s.users, s.events, s.truthTable} {
+// abort drops what is not committed.
+func (f *files) abort() {
+	for _, w := range f.writers {
 		if w != nil {
 			w.Abort()
 		}
 	}
 }
 
-func (s *simulation) eachChunk(work func(chunk int, people []person, first int)) {
-	n := (len(s.people) + chunkUsers - 1) / chunkUsers
-	parallel.Each(n, func(i int) {
-		first := i * chunkUsers
-		work(i, s.people[first:min(first+chunkUsers, len(s.people))], first)
+// commit puts all tables at their paths.
+func (f *files) commit() ([]Output, error) {
+	var outputs []Output
+	for i, w := range f.writers {
+		info, err := w.Commit()
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, Output{Path: f.paths[i], SHA256: info.SHA256, Rows: info.Rows, Bytes: info.Bytes})
+	}
+	return outputs, nil
+}
+
+// run is a simulation that is written down.
+type run struct {
+	*simulation
+	files    *files
+	progress func(done, total int64)
+	report   Report
+	today    *day
+	pending  []event // of today, not yet handed out
+}
+
+// writeUsers writes all accounts.
+func (r *run) writeUsers(ctx context.Context) error {
+	return r.byChunk(ctx, usersFile, r.params.Users, func(b *table.Batch, u int) {
+		r.appendUser(b, u)
 	})
 }
 
-// day simulates one day and appends its events in order of time.
-func (s *simulation) day(day pipeline.Date) error {
-	c := s.world.climate(day)
-	records := s.truth.at(day, len(s.people))
-	var ahead []climate
-	for i := range horizon {
-		ahead = append(ahead, s.world.climate(day+1+pipeline.Date(i)))
-	}
-	if n := (len(s.people) + chunkUsers - 1) / chunkUsers; len(s.diaries) != n {
-		s.diaries = make([]diary, n)
-	}
-	s.eachChunk(func(chunk int, people []person, first int) {
-		d := &s.diaries[chunk]
-		d.events = d.events[:0]
-		for i := range people {
-			people[i].step(s.world, &c, d)
-			if records != nil && people[i].phase != absent {
-				p := &people[i]
-				records[first+i] = record{float32(p.hazard(s.world, &c)), float32(p.silence(s.world, ahead)), p.phase}
-			}
-		}
+// writeTruth writes the state of all who have signed up by the end of day d.
+func (r *run) writeTruth(ctx context.Context, d *day) error {
+	return r.byChunk(ctx, truthFile, r.signups.joined(d.date), func(b *table.Batch, u int) {
+		r.appendTruth(b, u, d)
 	})
-	s.sortByTime()
-	return s.write(day)
 }
 
-// sortByTime gathers the diaries by second of the day with a counting sort,
-// which keeps the order of users within a second.
-func (s *simulation) sortByTime() {
-	const seconds = 86400
-	if s.counts == nil {
-		s.counts = make([]int32, seconds+1)
+// byChunk writes a row for each of the first n users, chunks in parallel.
+func (r *run) byChunk(ctx context.Context, file, n int, row func(b *table.Batch, u int)) error {
+	first, w := 0, r.files.writers[file]
+	next := func() (int, bool, error) {
+		at := first
+		first += chunkUsers
+		return at, at < n, nil
 	}
-	clear(s.counts)
-	total := 0
-	for i := range s.diaries {
-		total += len(s.diaries[i].events)
-		for _, e := range s.diaries[i].events {
-			s.counts[e.second+1]++
+	encode := func(at int) (*table.Batch, error) {
+		b := w.NewBatch()
+		for u := at; u < min(at+chunkUsers, n); u++ {
+			row(b, u)
 		}
+		return b, nil
 	}
-	for i := range seconds {
-		s.counts[i+1] += s.counts[i]
-	}
-	s.sorted = slices.Grow(s.sorted[:0], total)[:total]
-	for i := range s.diaries {
-		for _, e := range s.diaries[i].events {
-			s.sorted[s.counts[e.second]] = e
-			s.counts[e.second]++
-		}
-	}
+	return parallel.Ordered(ctx, next, encode, w.Append)
 }
 
-const batchEvents = 16384
+// batchEvents is the number of events encoded at once: half a megabyte of
+// text, which stays in the cache of a core.
+const batchEvents = 8192
 
-// write appends the sorted events of a day.
-func (s *simulation) write(day pipeline.Date) error {
-	n := (len(s.sorted) + batchEvents - 1) / batchEvents
-	batches := make([]*table.Batch, n)
-	parallel.Each(n, func(i int) {
-		first := i * batchEvents
-		part := s.sorted[first:min(first+batchEvents, len(s.sorted))]
-		batches[i] = s.events.NewBatch()
-		appendEvents(batches[i], part, day, s.nextID+int64(first)+1)
-	})
-	s.nextID += int64(len(s.sorted))
-	for _, b := range batches {
-		if err := s.events.Append(b); err != nil {
+// batch is a run of events of one day.
+type batch struct {
+	day     *day
+	firstID int64 // event_id of the first
+	events  []event
+}
+
+// writeEvents lives through all days and writes their events: while some
+// cores encode one day, the others live through the next.
+func (r *run) writeEvents(ctx context.Context) error {
+	w := r.files.writers[eventsFile]
+	next := func() (batch, bool, error) { return r.nextBatch(ctx) }
+	encode := func(b batch) (*table.Batch, error) {
+		out := w.NewBatch()
+		r.appendEvents(out, b)
+		return out, nil
+	}
+	return parallel.Ordered(ctx, next, encode, w.Append)
+}
+
+// nextBatch returns the next events in order; ok is false after the last.
+func (r *run) nextBatch(ctx context.Context) (b batch, ok bool, err error) {
+	for len(r.pending) == 0 {
+		if r.next > r.params.last() {
+			return b, false, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return b, false, err
+		}
+		if err := r.oneDay(ctx); err != nil {
+			return b, false, err
+		}
+	}
+	n := min(batchEvents, len(r.pending))
+	b = batch{day: r.today, firstID: r.report.Events + 1, events: r.pending[:n]}
+	r.pending = r.pending[n:]
+	r.report.Events += int64(n)
+	return b, true, nil
+}
+
+// oneDay simulates a day and, on the weekly grid, writes its truth.
+func (r *run) oneDay(ctx context.Context) error {
+	r.today, r.pending = r.liveDay()
+	if date := r.today.date; len(r.pending) > 0 {
+		if r.report.First == pipeline.NoDate {
+			r.report.First = date
+		}
+		r.report.Last = date
+	}
+	const gridDays = 7 // as features.every_days: a truth for every usual snapshot
+	last := r.params.last()
+	if (last-r.today.date)%gridDays == 0 {
+		if err := r.writeTruth(ctx, r.today); err != nil {
 			return err
 		}
 	}
+	r.progress(int64(r.today.date-r.params.StartDate)+1, int64(r.params.Days))
 	return nil
-}
-
-// finish writes users and truth and puts the three files in place.
-func (s *simulation) finish() (Report, error) {
-	p := s.world.params
-	report := Report{Users: int64(len(s.people)), Events: s.nextID, First: p.StartDate, Last: p.StartDate + pipeline.Date(p.Days) - 1}
-	for part := range slices.Chunk(s.people, chunkUsers) {
-		b := s.users.NewBatch()
-		t := s.truthTable.NewBatch()
-		for i := range part {
-			x := &part[i]
-			appendUser(b, x)
-			s.appendTruth(t, x)
-			report.Returned += int64(x.returns)
-			if x.phase == gone {
-				report.Churned++
-			}
-		}
-		if err := s.users.Append(b); err != nil {
-			return report, err
-		}
-		if err := s.truthTable.Append(t); err != nil {
-			return report, err
-		}
-	}
-	for i, w := range []*table.Writer{s.users, s.events, s.truthTable} {
-		info, err := w.Commit()
-		if err != nil {
-			return report, err
-		}
-		report.Outputs = append(report.Outputs, Output{Path: s.paths[i], SHA256: info.SHA256, Rows: info.Rows, Bytes: info.Bytes})
-	}
-	return report, nil
 }

@@ -41,7 +41,7 @@ type Params struct {
 func Defaults() Params {
 	l := logistic.Defaults()
 	return Params{Models: []string{ModelLogistic}, TestSize: 0.2, Purge: true, Seed: 42, MaxRows: 500_000,
-		ClassWeight: "none", L2: 10, MaxEpochs: l.MaxEpochs, Tol: l.Tol, Bootstrap: 200}
+		ClassWeight: "none", L2: 50, MaxEpochs: l.MaxEpochs, Tol: l.Tol, Bootstrap: 200}
 }
 
 // Logistic returns the settings of the logistic regression.
