@@ -133,7 +133,8 @@ func (f *DayFacts) MeanScore() float64 {
 	return f.ScoreSum / float64(f.Scores)
 }
 
-// add counts one event of the same day and known day.
+// add counts one event of the same day and known day; its course is
+// NewTimeline's business.
 func (f *DayFacts) add(e *Event, v *Vocabulary) {
 	f.Events++
 	*v.counter[e.Type](f)++
@@ -149,9 +150,6 @@ func (f *DayFacts) add(e *Event, v *Vocabulary) {
 	}
 	if !math.IsNaN(e.Amount) && v.types[e.Type] == PaymentSuccess {
 		f.Amount += e.Amount
-	}
-	if e.Course != 0 && !slices.Contains(f.Courses, e.Course) {
-		f.Courses = append(f.Courses, e.Course)
 	}
 }
 

@@ -25,12 +25,20 @@ func NewTimeline(user User, events []Event, v Vocabulary) Timeline {
 		slices.SortStableFunc(events, byDay)
 	}
 	t := Timeline{User: user, Days: make([]DayFacts, 0, countDays(events))}
+	courses := make([]uint32, 0, len(events)) // of all days, one after the other
+	from := 0                                 // where those of the present day begin
 	for i := range events {
 		e := &events[i]
 		if n := len(t.Days); n == 0 || t.Days[n-1].Day != e.Day || t.Days[n-1].Known != e.Known {
 			t.Days = append(t.Days, DayFacts{Day: e.Day, Known: e.Known})
+			from = len(courses)
 		}
-		t.Days[len(t.Days)-1].add(e, &v)
+		f := &t.Days[len(t.Days)-1]
+		f.add(e, &v)
+		if e.Course != 0 && !slices.Contains(courses[from:], e.Course) {
+			courses = append(courses, e.Course)
+			f.Courses = courses[from:len(courses):len(courses)]
+		}
 	}
 	return t
 }
@@ -46,7 +54,14 @@ func countDays(events []Event) (n int) {
 
 // Merged returns the days with late facts folded into their day: one element
 // a calendar day, as the whole data tells them today.
-func (t *Timeline) Merged() []DayFacts { return merged(t.Days) }
+func (t *Timeline) Merged() []DayFacts {
+	for i := 1; i < len(t.Days); i++ {
+		if t.Days[i].Day == t.Days[i-1].Day {
+			return merged(t.Days)
+		}
+	}
+	return t.Days
+}
 
 // Cut separates the timeline at the end of the as-of date. The history holds
 // facts whose event day and known day both lie on or before asOf; the future

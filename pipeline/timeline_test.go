@@ -75,6 +75,9 @@ func byDay(events []Event) []DayFacts {
 			days[e.Day] = &DayFacts{Day: e.Day}
 		}
 		days[e.Day].add(e, &v)
+		if e.Course != 0 && !slices.Contains(days[e.Day].Courses, e.Course) {
+			days[e.Day].Courses = append(days[e.Day].Courses, e.Course)
+		}
 		days[e.Day].Known = max(days[e.Day].Known, e.Known)
 	}
 	var out []DayFacts

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"crypto/sha256"
 	"encoding/hex"
@@ -92,12 +94,13 @@ func (r *Reader) Column(name string) int {
 // SHA256 returns the digest of the whole file; valid after io.EOF.
 func (r *Reader) SHA256() string { return hex.EncodeToString(r.sum.Sum(nil)) }
 
-// Offset returns how many bytes of the file have been read.
+// Offset returns how many bytes of the file have been read. It can be called
+// while another goroutine reads.
 func (r *Reader) Offset() int64 {
 	if r.size == nil {
 		return 0
 	}
-	return r.size.n
+	return r.size.n.Load()
 }
 
 // Close releases the file.
@@ -105,12 +108,12 @@ func (r *Reader) Close() error { return r.close() }
 
 type countingReader struct {
 	r io.Reader
-	n int64
+	n atomic.Int64
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -160,6 +163,7 @@ type csvBlocks struct {
 	rest  []byte // bytes after the last whole record
 	line  int    // number of the first line in rest
 	eof   bool
+	pool  sync.Pool // of *[]byte, buffers of released blocks
 }
 
 // readHeader reads the first record.
@@ -208,13 +212,22 @@ func firstRecord(b []byte) int {
 	return 0
 }
 
+// buffer returns size bytes of a released buffer, if there is one that is
+// large enough: fresh memory for every block costs more than reading it.
+func (c *csvBlocks) buffer(size int) []byte {
+	if b, ok := c.pool.Get().(*[]byte); ok && cap(*b) >= size {
+		return (*b)[:size]
+	}
+	return make([]byte, size, max(size, blockSize+blockSize/4))
+}
+
 // fill appends up to a block of input to rest, in a new buffer so that blocks
 // already handed out stay untouched.
 func (c *csvBlocks) fill() error {
 	if len(c.rest) > maxRecord {
 		return fmt.Errorf("%s: line %d: a record longer than %d MiB; a quote (\") was probably opened and never closed", c.path, c.line, maxRecord>>20)
 	}
-	buf := make([]byte, len(c.rest)+blockSize)
+	buf := c.buffer(len(c.rest) + blockSize)
 	copy(buf, c.rest)
 	n, err := readFull(c.in, buf[len(c.rest):])
 	c.rest = buf[:len(c.rest)+n]
@@ -256,9 +269,9 @@ func (c *csvBlocks) readBlock() (*Block, error) {
 		if end == 0 {
 			continue
 		}
-		b := &Block{File: c.path, FirstLine: c.line, data: c.rest[:end:end]}
+		b := &Block{File: c.path, FirstLine: c.line, data: c.rest[:end:end], buffer: c.rest, pool: &c.pool}
 		c.count(b.data)
-		c.rest = c.rest[end:]
+		c.rest = bytes.Clone(c.rest[end:]) // the block's buffer may be reused any time
 		c.line += b.lines()
 		return b, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Block is a run of consecutive records of one file.
@@ -18,9 +19,22 @@ type Block struct {
 	render func() ([]byte, error) // Parquet: makes data when it is scanned
 	isRow  bool                   // Parquet
 	rows   int                    // Parquet
+	buffer []byte                 // CSV: what data lies in
+	pool   *sync.Pool             // CSV: where Release puts it
 }
 
 func (b *Block) lines() int { return bytes.Count(b.data, []byte{'\n'}) }
+
+// Release hands the memory of the block back to its reader. Nothing of its
+// records may be used afterwards; not to call it costs time only.
+func (b *Block) Release() {
+	if b.pool != nil {
+		buffer := b.buffer[:0]
+		b.data, b.buffer = nil, nil
+		b.pool.Put(&buffer)
+		b.pool = nil
+	}
+}
 
 // Records returns the number of records without reading them where it can.
 func (b *Block) Records() int {

@@ -265,5 +265,7 @@ func label(p part, fates []fate, b *table.Batch, schema table.Schema) (joined, e
 		b.EndRow()
 		out.churned += int64(f - stayed)
 	}
-	return out, rec.Err()
+	err := rec.Err()
+	p.block.Release()
+	return out, err
 }

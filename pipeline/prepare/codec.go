@@ -91,8 +91,22 @@ func DecodeBlock(payload []byte) ([]pipeline.Timeline, error) {
 
 // decoder reads from b and remembers that it ran dry.
 type decoder struct {
-	b   []byte
-	bad bool
+	b       []byte
+	bad     bool
+	courses []uint32 // room for the lists of many days: one allocation each would be most of the work
+}
+
+// list returns room for n courses, nil for none.
+func (d *decoder) list(n int) []uint32 {
+	if n == 0 {
+		return nil
+	}
+	if n > len(d.courses) {
+		d.courses = make([]uint32, max(n, 4096))
+	}
+	out := d.courses[:n:n]
+	d.courses = d.courses[n:]
+	return out
 }
 
 func (d *decoder) timeline() (t pipeline.Timeline) {
@@ -134,9 +148,7 @@ func (d *decoder) day(f *pipeline.DayFacts, previous pipeline.Date) {
 		d.bad = true
 		return
 	}
-	if n > 0 {
-		f.Courses = make([]uint32, n)
-	}
+	f.Courses = d.list(int(n))
 	for i := range f.Courses {
 		f.Courses[i] = uint32(d.uvarint())
 	}

@@ -154,7 +154,9 @@ func (l *loader) part(b *table.Block) (*part, error) {
 		p.label = append(p.label, label == "1")
 		p.users = append(p.users, intern(rec.Field(l.user)))
 	}
-	return p, rec.Err()
+	err := rec.Err()
+	b.Release()
+	return p, err
 }
 
 func (l *loader) numbers(rec *table.Record, p *part) error {

@@ -107,7 +107,9 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 		}
 		s.accept(&raw, &event, out)
 	}
-	return out, rec.Err()
+	err := rec.Err()
+	block.Release() // what is kept of its rows has been copied
+	return out, err
 }
 
 func eventFields(rec *table.Record, c source.Columns) EventRecord {
