@@ -74,3 +74,27 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 }
+
+// A model that cannot be stored leaves the registry as it was: the version that
+// is in production stays whole, and no half of a new one appears.
+func TestFullDiskInRegistry(t *testing.T) {
+	disk := smallDisk(t, "24m")
+	churn(t, disk, smallWorld(t, 80, "run-all")...)
+	want := results(t, disk)
+	filler := filepath.Join(disk, "filler")
+	fill(t, filler, 4<<10)
+	other := append([]string{"--set", "train.l2_regularization=12"}, smallWorld(t, 80, "train")...)
+	out := finish(t, program(disk, other...))
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if out.code != 1 || !strings.Contains(out.stderr, "churn: write artifacts/registry/") || !strings.HasSuffix(out.stderr, "the disk is full; free some space and run the same command again, earlier results are intact\n") {
+		t.Errorf("exit code %d\n%s", out.code, out.stderr)
+	}
+	sameResults(t, "train on a full disk", want, results(t, disk))
+	churn(t, disk, "registry", "show", "production")
+	churn(t, disk, other...)
+	if got := results(t, disk); got["artifacts/registry/v0002/bundle.json"] == "" || got["artifacts/registry/v0001/bundle.json"] != want["artifacts/registry/v0001/bundle.json"] {
+		t.Error("with space again, train did not add a version")
+	}
+}

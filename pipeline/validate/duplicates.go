@@ -7,25 +7,47 @@ import (
 
 	"churn/internal/parallel"
 	"churn/internal/spill"
+	"churn/pipeline"
 )
 
 // keyBuckets is how many buckets keys are spread over: with 100 million events
 // a bucket holds 400,000 keys, which a cache-sized table can tell apart.
 const keyBuckets = 256
 
-const keySize = 16 // key and position
+const keySize = 20 // key, position, and the day on which the row became known
 
 // keyBucket spreads keys evenly (Fibonacci hashing), since ids often are
 // consecutive integers.
 func keyBucket(key uint64) int { return int(key * 0x9E3779B97F4A7C15 >> 56) }
 
-func appendKey(b []byte, key, position uint64) []byte {
+func appendKey(b []byte, key, position uint64, known pipeline.Date) []byte {
 	b = binary.LittleEndian.AppendUint64(b, key)
-	return binary.LittleEndian.AppendUint64(b, position)
+	b = binary.LittleEndian.AppendUint64(b, position)
+	return binary.LittleEndian.AppendUint32(b, uint32(known))
+}
+
+// entry is one key of a bucket.
+type entry struct {
+	key, position uint64
+	known         pipeline.Date
+}
+
+func entryAt(b []byte) entry {
+	return entry{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), pipeline.Date(binary.LittleEndian.Uint32(b[16:]))}
+}
+
+// entries calls yield for every key of a bucket, in order of position.
+func entries(pages [][]byte, yield func(entry)) {
+	for _, page := range pages {
+		for ; len(page) >= keySize; page = page[keySize:] {
+			yield(entryAt(page))
+		}
+	}
 }
 
 // repeated returns, in ascending order, the positions of all keys that stand
-// at an earlier position too.
+// elsewhere too, but for the one that was known first: a later record must not
+// be able to push out an earlier one, or features could see it coming.
 func repeated(keys *spill.Buckets) ([]uint64, error) {
 	var mu sync.Mutex
 	var all []uint64
@@ -44,10 +66,35 @@ func repeated(keys *spill.Buckets) ([]uint64, error) {
 	return all, failed
 }
 
-// repeatedIn finds the repeats of one bucket with an open-addressing table.
-// Keys are appended in order of position, so the first one seen is the one to
-// keep.
-func repeatedIn(pages [][]byte) (found []uint64) {
+// repeatedIn finds the repeats of one bucket: with a table of the bare keys
+// first, since mostly there are none, and then among the repeated keys alone.
+func repeatedIn(pages [][]byte) (positions []uint64) {
+	first := map[uint64]entry{}
+	for _, key := range repeatedKeys(pages) {
+		first[key] = entry{}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	entries(pages, func(e entry) {
+		kept, repeated := first[e.key]
+		switch {
+		case !repeated:
+		case kept == entry{}:
+			first[e.key] = e
+		case e.known < kept.known:
+			first[e.key] = e
+			positions = append(positions, kept.position)
+		default:
+			positions = append(positions, e.position)
+		}
+	})
+	return positions
+}
+
+// repeatedKeys returns the keys that stand more than once, by way of an
+// open-addressing table.
+func repeatedKeys(pages [][]byte) (keys []uint64) {
 	n := 0
 	for _, page := range pages {
 		n += len(page) / keySize
@@ -58,21 +105,18 @@ func repeatedIn(pages [][]byte) (found []uint64) {
 	}
 	slots := make([]uint64, 1<<bits)
 	zero := false // whether the key 0, which marks a free slot, was seen
-	for _, page := range pages {
-		for ; len(page) >= keySize; page = page[keySize:] {
-			key := binary.LittleEndian.Uint64(page)
-			again := key == 0 && zero
-			if key == 0 {
-				zero = true
-			} else {
-				again = insert(slots, key, bits)
-			}
-			if again {
-				found = append(found, binary.LittleEndian.Uint64(page[8:]))
-			}
+	entries(pages, func(e entry) {
+		again := e.key == 0 && zero
+		if e.key == 0 {
+			zero = true
+		} else {
+			again = insert(slots, e.key, bits)
 		}
-	}
-	return found
+		if again {
+			keys = append(keys, e.key)
+		}
+	})
+	return keys
 }
 
 // insert adds a key and reports whether it was there. The bucket was chosen by

@@ -193,7 +193,7 @@ func (v *validation) quarantineFrom(path string, number int, positions []uint64)
 		var bad []badRow
 		for rec := block.Scan(); rec.Next(); {
 			if n < len(positions) && positions[n] == uint64(number)<<40|uint64(rec.Number()) {
-				f := faults{{eventIDUnique, "event_id", trim(rec.Field(id)), "stands on an earlier line already"}}
+				f := faults{{eventIDUnique, "event_id", trim(rec.Field(id)), "stands on another line too; the one known first counts"}}
 				bad = append(bad, newBadRow(rec, number, f, true))
 				n++
 			}

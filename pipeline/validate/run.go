@@ -295,7 +295,7 @@ func (v *validation) findRepeated() ([]uint64, error) {
 	c := v.check(duplicateRows)
 	c.Checked, c.Failures = v.report.Events.Accepted, int64(len(equal))
 	for _, position := range equal[:min(len(equal), v.params.Examples)] {
-		c.Examples = append(c.Examples, Failure{File: v.in.Files.Events[position>>40], Line: lineOf(position), What: "equal to an earlier row apart from event_id"})
+		c.Examples = append(c.Examples, Failure{File: v.in.Files.Events[position>>40], Line: lineOf(position), What: "equal to another row apart from event_id"})
 	}
 	v.report.Events.Accepted -= int64(len(again))
 	v.report.Events.Rejected += int64(len(again))

@@ -130,8 +130,8 @@ func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
 	}
 	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(raw)
 	i, j := keyBucket(id), keyBucket(content)
-	out.ids[i] = appendKey(out.ids[i], id, e.Position)
-	out.contents[j] = appendKey(out.contents[j], content, e.Position)
+	out.ids[i] = appendKey(out.ids[i], id, e.Position, e.Known)
+	out.contents[j] = appendKey(out.contents[j], content, e.Position, e.Known)
 	if s.buckets == 0 {
 		return
 	}
