@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"churn/model"
 	"churn/model/encode"
@@ -60,6 +61,9 @@ func Decode(data []byte) (*Bundle, error) {
 	if err := d.Decode(b); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
+	if d.More() {
+		return nil, errors.New("bundle: something follows its end")
+	}
 	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
@@ -90,6 +94,9 @@ func (b *Bundle) check() error {
 	if b.Calibration.Kind != CalibrationNone {
 		return fmt.Errorf("calibration %q is not known", b.Calibration.Kind)
 	}
+	if err := b.Encoder.Check(); err != nil {
+		return err
+	}
 	return b.checkShapes()
 }
 
@@ -101,7 +108,7 @@ func (b *Bundle) checkShapes() error {
 	if len(b.Encoder.Numeric) != len(b.Numeric) || len(b.Encoder.Categorical) != len(b.Categorical) {
 		return errors.New("the encoder does not fit the feature names")
 	}
-	for _, v := range append([]float64{b.Logistic.Intercept, b.Threshold}, b.Logistic.Coef...) {
+	for _, v := range slices.Concat([]float64{b.Logistic.Intercept, b.Threshold}, b.Logistic.Coef, b.Reference) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return errors.New("a coefficient is not finite")
 		}

@@ -1,0 +1,116 @@
+package score
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"churn/pipeline/features"
+)
+
+// The law: ranks are 1…n without gaps, never rise with falling risk, and equal
+// risks keep the order of users.
+func TestRank(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	all := make([]Result, 500)
+	for i := range all {
+		all[i].Risk = float64(rng.IntN(40)) / 40
+	}
+	order := rank(all)
+	for k, i := range order {
+		if all[i].Rank != k+1 {
+			t.Fatalf("position %d has rank %d", k, all[i].Rank)
+		}
+		if k == 0 {
+			continue
+		}
+		before := order[k-1]
+		if all[before].Risk < all[i].Risk || all[before].Risk == all[i].Risk && before > i {
+			t.Fatalf("rank %d (risk %v, user %d) stands before rank %d (risk %v, user %d)", k, all[before].Risk, before, k+1, all[i].Risk, i)
+		}
+	}
+}
+
+func TestTiersAtTheirEdges(t *testing.T) {
+	tiers := Tiers{Medium: 0.2, High: 0.5}
+	for p, want := range map[float64]string{0: Low, 0.19999: Low, 0.2: Medium, 0.49999: Medium, 0.5: High, 1: High} {
+		if got := tiers.Of(p); got != want {
+			t.Errorf("%v is %s, want %s", p, got, want)
+		}
+	}
+}
+
+// scorer returns one whose contributions and features are set by hand.
+func scorer(p features.Params, values map[string]float64, contributions map[string]float64) *Scorer {
+	index := features.NewIndex(features.Catalog(p))
+	s := &Scorer{model: &Model{Spec: Spec{Features: p}, Index: index}, reasons: 3, vector: index.NewVector()}
+	for i := range s.vector.Numeric {
+		s.vector.Numeric[i] = math.NaN()
+	}
+	for name, v := range values {
+		s.vector.Numeric[index.Position(name)] = v
+	}
+	var categorical []features.Theme
+	for i := range index.Catalog {
+		if f := &index.Catalog[i]; f.Categorical() {
+			categorical = append(categorical, f.Theme)
+		} else {
+			s.themes = append(s.themes, f.Theme)
+		}
+	}
+	s.themes = append(s.themes, categorical...)
+	s.contributions = make([]float64, len(s.themes))
+	for name, c := range contributions {
+		s.contributions[index.Position(name)] = c
+	}
+	return s
+}
+
+// Contributions of one theme add up before they are compared; what lowers the
+// risk is no reason; the words hold the user's own values.
+func TestReasons(t *testing.T) {
+	s := scorer(features.Defaults(),
+		map[string]float64{"days_since_last_video": 16, "usual_gap_video": 3.2, "days_since_last_activity": 5, "usual_gap_activity": 1.1,
+			"payment_failed_30d": 2, "logins_30d": 4, "logins_7d": 0},
+		map[string]float64{"watch_minutes_7d": 0.9, "watch_minutes_30d": -0.2, "days_since_last_video": 0.1, // videos: 0.8
+			"gap_against_usual": 0.5, "days_since_last_activity": 0.4, // recency: 0.9
+			"payment_failed_30d": 0.3, "logins_30d": 0.2, "quiz_attempts_30d": -3})
+	var got []string
+	for _, r := range s.explain() {
+		got = append(got, r.Text)
+	}
+	want := []string{"no activity in 5 days; usually every day", "no video in 16 days; usually every 3", "2 failed payments in the last 30 days"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+// The law: every theme has words for any values, null ones too, in both sets of
+// features and for a single window.
+func TestEveryThemeHasWords(t *testing.T) {
+	single := features.Defaults()
+	single.WindowsDays = []int{10}
+	course := features.Defaults()
+	course.Set = features.SetCourse
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, p := range []features.Params{features.Defaults(), single, course} {
+		s := scorer(p, nil, nil)
+		themes := slices.Compact(slices.SortedFunc(slices.Values(s.themes), cmp.Compare[features.Theme]))
+		for range 300 {
+			values := features.Values{Params: p, Catalog: s.model.Index, Vector: s.vector}
+			for _, theme := range themes {
+				if text := values.Say(theme); text == "" || text == string(theme) || slices.Contains([]byte(text), '%') && theme != features.ThemeRhythm {
+					t.Fatalf("%s: %q", theme, text)
+				}
+			}
+			for i := range s.vector.Numeric {
+				s.vector.Numeric[i] = float64(rng.IntN(50))
+				if rng.IntN(3) == 0 {
+					s.vector.Numeric[i] = math.NaN()
+				}
+			}
+		}
+	}
+}
