@@ -44,10 +44,10 @@ func (s *session) open(loaded *config.Loaded) error {
 	}
 	s.location = location
 	s.files = &workspace.Workspace{Paths: loaded.Paths, Format: table.Format(loaded.Data.Format), Version: Version(), Clock: s.now}
-	// A lazy collector is the faster one (measured: a fifth of the data path), and
+	// A lazy collector is the faster one (measured: a tenth of the data path), and
 	// the limit makes it eager again where memory runs short; that the live heap
 	// stays below the limit is the stages' business.
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(200)
 	// The limit leaves a fifth to what the collector does not count: the program
 	// itself, stacks, and pages that the system has not taken back yet.
 	debug.SetMemoryLimit(loaded.Prepare.MemoryBytes() / 5 * 4)

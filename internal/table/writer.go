@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -18,6 +19,7 @@ type Writer struct {
 	pq     *parquet.GenericWriter[any]
 	rows   int64
 	free   []parquet.Row
+	pool   sync.Pool // of *Batch, appended and empty again
 }
 
 // Info describes a committed table.
@@ -73,12 +75,17 @@ func parquetSchema(schema Schema) *parquet.Schema {
 // NewBatch returns an empty batch for this table. It can be called by any
 // goroutine.
 func (w *Writer) NewBatch() *Batch {
+	if b, ok := w.pool.Get().(*Batch); ok {
+		return b
+	}
 	return &Batch{columns: len(w.schema), typed: w.format == Parquet}
 }
 
-// Append appends the rows of a batch.
+// Append appends the rows of a batch, which must not be used afterwards: its
+// memory goes to the next NewBatch.
 func (w *Writer) Append(b *Batch) error {
 	w.rows += int64(b.rows)
+	defer w.recycle(b)
 	if w.format == CSV {
 		_, err := w.file.Write(b.text)
 		return err
@@ -90,6 +97,11 @@ func (w *Writer) Append(b *Batch) error {
 	w.free = rows
 	_, err := w.pq.WriteRows(rows)
 	return err
+}
+
+func (w *Writer) recycle(b *Batch) {
+	b.text, b.values, b.rows, b.cell = b.text[:0], b.values[:0], 0, 0
+	w.pool.Put(b)
 }
 
 // Commit completes the table and puts it at its path.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"churn/internal/parallel"
 	"churn/internal/table"
@@ -105,6 +106,7 @@ type builder struct {
 	progress   func(done, total int64)
 	report     Report
 
+	scratch   sync.Pool // of *scratch
 	timelines *timelineWriter
 	daily     *table.Writer
 	users     *table.Writer
@@ -158,6 +160,9 @@ func (b *builder) commit() (err error) {
 	return err
 }
 
+// scratch is memory that buckets use one after the other.
+type scratch struct{ staged, sorted staged }
+
 // part is the output of one bucket of users.
 type part struct {
 	payload             []byte
@@ -206,30 +211,29 @@ func (b *builder) part(bucket int) (*part, error) {
 		return nil, err
 	}
 	first, last := b.usersOf(bucket)
-	events, err := b.decode(pages, first)
-	if err != nil {
+	memory, ok := b.scratch.Get().(*scratch)
+	if !ok {
+		memory = &scratch{}
+	}
+	defer b.scratch.Put(memory)
+	if err := b.decode(pages, first, &memory.staged); err != nil {
 		return nil, err
 	}
 	p := &part{daily: b.daily.NewBatch(), clean: b.users.NewBatch()}
 	if b.events != nil {
 		p.event = b.events.NewBatch()
 	}
-	sorted, from := events.byUser(last - first)
+	from := memory.staged.byUser(last-first, &memory.sorted)
 	for i := range last - first {
-		b.add(p, b.data.Users[first+i], sorted, from[i], from[i+1])
+		b.add(p, b.data.Users[first+i], &memory.sorted, from[i], from[i+1])
 	}
 	return p, nil
 }
 
-// decode reads the staged events of the users from first on, without those
-// whose id stood before.
-func (b *builder) decode(pages [][]byte, first int) (*staged, error) {
-	size := 0
-	for _, page := range pages {
-		size += len(page)
-	}
-	const usual = 16 // bytes of an event
-	s := &staged{users: make([]uint32, 0, size/usual), events: make([]pipeline.Event, 0, size/usual)}
+// decode reads the staged events of the users from first on into s, without
+// those whose id stood before.
+func (b *builder) decode(pages [][]byte, first int, s *staged) error {
+	s.reset()
 	for _, page := range pages {
 		err := validate.DecodeStaged(page, func(e *validate.Staged) {
 			if len(b.data.Repeated) > 0 {
@@ -245,10 +249,10 @@ func (b *builder) decode(pages [][]byte, first int) (*staged, error) {
 			}
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // usersOf returns the run of users [first, last) of a bucket: the inverse of

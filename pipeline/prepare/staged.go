@@ -1,6 +1,10 @@
 package prepare
 
-import "churn/pipeline"
+import (
+	"slices"
+
+	"churn/pipeline"
+)
 
 // staged is the accepted events of a run of users, as columns side by side.
 type staged struct {
@@ -15,10 +19,13 @@ type text struct {
 	second int32
 }
 
-// byUser returns the events grouped by user, in the given order within each
-// (a counting sort), and where each of the n users begins; the last position
-// is the end.
-func (s *staged) byUser(n int) (sorted *staged, from []int) {
+// reset empties s and keeps its memory.
+func (s *staged) reset() { s.users, s.events, s.texts = s.users[:0], s.events[:0], s.texts[:0] }
+
+// byUser puts the events grouped by user into sorted, in the given order
+// within each (a counting sort), and returns where each of the n users begins;
+// the last position is the end.
+func (s *staged) byUser(n int, sorted *staged) (from []int) {
 	from = make([]int, n+1)
 	for _, u := range s.users {
 		from[u+1]++
@@ -26,14 +33,15 @@ func (s *staged) byUser(n int) (sorted *staged, from []int) {
 	for i := range n {
 		from[i+1] += from[i]
 	}
-	sorted = &staged{events: make([]pipeline.Event, len(s.events)), texts: make([]text, len(s.texts))}
+	sorted.events = slices.Grow(sorted.events[:0], len(s.events))[:len(s.events)]
+	sorted.texts = slices.Grow(sorted.texts[:0], len(s.texts))[:len(s.texts)]
 	next := append([]int(nil), from...)
 	for i, u := range s.users {
 		sorted.events[next[u]] = s.events[i]
-		if s.texts != nil {
+		if len(s.texts) > 0 {
 			sorted.texts[next[u]] = s.texts[i]
 		}
 		next[u]++
 	}
-	return sorted, from
+	return from
 }

@@ -52,9 +52,15 @@ func repeated(keys *spill.Buckets) ([]uint64, error) {
 	var mu sync.Mutex
 	var all []uint64
 	var failed error
+	var tables sync.Pool // of *[]uint64: a fresh table for every bucket costs more than filling it
 	parallel.Each(keys.Len(), func(i int) {
 		data, err := keys.Read(i)
-		found := repeatedIn(data)
+		slots, ok := tables.Get().(*[]uint64)
+		if !ok {
+			slots = new([]uint64)
+		}
+		found := repeatedIn(data, slots)
+		tables.Put(slots)
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, found...)
@@ -68,9 +74,9 @@ func repeated(keys *spill.Buckets) ([]uint64, error) {
 
 // repeatedIn finds the repeats of one bucket: with a table of the bare keys
 // first, since mostly there are none, and then among the repeated keys alone.
-func repeatedIn(pages [][]byte) (positions []uint64) {
+func repeatedIn(pages [][]byte, slots *[]uint64) (positions []uint64) {
 	first := map[uint64]entry{}
-	for _, key := range repeatedKeys(pages) {
+	for _, key := range repeatedKeys(pages, slots) {
 		first[key] = entry{}
 	}
 	if len(first) == 0 {
@@ -93,8 +99,8 @@ func repeatedIn(pages [][]byte) (positions []uint64) {
 }
 
 // repeatedKeys returns the keys that stand more than once, by way of an
-// open-addressing table.
-func repeatedKeys(pages [][]byte) (keys []uint64) {
+// open-addressing table in the memory of scratch.
+func repeatedKeys(pages [][]byte, scratch *[]uint64) (keys []uint64) {
 	n := 0
 	for _, page := range pages {
 		n += len(page) / keySize
@@ -103,7 +109,9 @@ func repeatedKeys(pages [][]byte) (keys []uint64) {
 	for 1<<bits < 2*n {
 		bits++
 	}
-	slots := make([]uint64, 1<<bits)
+	*scratch = slices.Grow((*scratch)[:0], 1<<bits)[:1<<bits]
+	slots := *scratch
+	clear(slots)
 	zero := false // whether the key 0, which marks a free slot, was seen
 	entries(pages, func(e entry) {
 		again := e.key == 0 && zero
