@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -17,7 +18,7 @@ func featuresCommand(s *session) *cli.Command {
 		Flags: []cli.Flag{
 			asOfFlag(),
 			&cli.BoolFlag{Name: "list", Usage: "print the catalog of features instead"},
-			&cli.StringFlag{Name: "probe", Usage: "look for leaks: change every record after `DATE` and compare the features up to it"},
+			&cli.StringFlag{Name: "probe", Usage: "look for leaks: change, delete and add facts after `DATE` and compare the features up to it"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := s.load(c, nil); err != nil {
@@ -31,6 +32,9 @@ func featuresCommand(s *session) *cli.Command {
 				return s.print(list, func(w io.Writer) { printCatalog(w, list) })
 			}
 			if text := c.String("probe"); text != "" {
+				if c.IsSet("as-of") {
+					return usageError{errors.New("--probe and --as-of exclude each other: the probe compares the rows up to its own date")}
+				}
 				date, err := pipeline.ParseDate(text)
 				if err != nil {
 					return usageError{fmt.Errorf("--probe: %w", err)}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -20,8 +21,8 @@ func prepareCommand(s *session) *cli.Command {
 			}
 			return s.locked(func() error {
 				checked, report, err := s.prepare(c.Context)
-				if checked.Planned > 0 && err != nil && !s.json {
-					printValidate(s.stdout, checked, s.files.Quarantine())
+				if checked.Planned > 0 && err != nil {
+					return errors.Join(s.print(checked, func(w io.Writer) { printValidate(w, checked, s.files.Quarantine()) }), err)
 				}
 				if err != nil {
 					return err
@@ -48,7 +49,7 @@ func printValidate(w io.Writer, r validate.Report, quarantine string) {
 	if !r.Accepted {
 		verdict = "REJECTED"
 	}
-	fmt.Fprintf(w, "validate  %s: %s users, %s events; %d checks planned, %d run, %d failed\n", verdict, thousands(r.Users.Rows), thousands(r.Events.Rows), r.Planned, r.Run, r.Failed)
+	fmt.Fprintf(w, "validate  %s: %s users, %s events; %d checks planned, %d run, %d failed\n", verdict, thousands(r.Users.Accepted), thousands(r.Events.Accepted), r.Planned, r.Run, r.Failed)
 	for _, c := range r.Checks {
 		if c.Failures == 0 && c.Error == "" {
 			continue

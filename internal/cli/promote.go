@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"churn/pipeline/train"
 	"churn/registry"
 )
 
@@ -38,31 +42,24 @@ func promoteCommand(s *session) *cli.Command {
 }
 
 // promote moves production to the best candidate by the primary metric. The
-// candidates are the versions made from the training set of the newest one:
-// only they were measured on the same rows.
+// candidates are the versions of the latest training: only they were measured
+// on the same rows.
 func (s *session) promote() (promotion, error) {
 	r := registry.Open(s.config.Paths.Registry)
-	versions, err := r.List()
-	if err != nil {
-		return promotion{}, err
-	}
-	if len(versions) == 0 {
-		return promotion{}, errors.New("the registry is empty; run `churn train` first")
-	}
-	aliases, err := r.Aliases()
-	if err != nil {
-		return promotion{}, err
-	}
 	p := promotion{Metric: s.config.Promote.PrimaryMetric}
-	newest := versions[len(versions)-1]
-	for _, m := range versions {
-		if m.Inputs[0].SHA256 != newest.Inputs[0].SHA256 {
-			continue
-		}
+	candidates, err := s.candidates(r)
+	if err != nil {
+		return p, err
+	}
+	for _, m := range candidates {
 		p.Of++
 		if v := m.Metrics[p.Metric]; v > p.Value || p.Version == "" {
 			p.Version, p.Value = m.Version, v
 		}
+	}
+	aliases, err := r.Aliases()
+	if err != nil {
+		return p, err
 	}
 	p.Previous = aliases[registry.Production]
 	if p.Previous == p.Version {
@@ -73,6 +70,33 @@ func (s *session) promote() (promotion, error) {
 	p.Changed = true
 	s.log.Info("promoting", "version", p.Version, "from", p.Previous)
 	return p, r.Promote(p.Version, p.Previous)
+}
+
+// candidates returns the manifests of the versions that the latest training
+// registered.
+func (s *session) candidates(r *registry.Registry) ([]registry.Manifest, error) {
+	versions, err := r.List()
+	if err != nil {
+		return nil, err
+	}
+	if len(versions) == 0 {
+		return nil, errors.New("the registry is empty; run `churn train` first")
+	}
+	var latest train.Report
+	data, err := os.ReadFile(s.files.Metrics("train_latest"))
+	if err == nil {
+		err = json.Unmarshal(data, &latest)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the report of the latest training: %w; run `churn train` again", err)
+	}
+	candidates := slices.DeleteFunc(versions, func(m registry.Manifest) bool {
+		return !slices.ContainsFunc(latest.Verdicts, func(v train.Verdict) bool { return v.Passed && v.Version == m.Version })
+	})
+	if len(candidates) == 0 {
+		return nil, heldError{errors.New("the latest training registered no model that is in the registry; run `churn train`")}
+	}
+	return candidates, nil
 }
 
 func printPromote(w io.Writer, p promotion) {

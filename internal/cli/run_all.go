@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -45,10 +46,12 @@ func runAllCommand(s *session) *cli.Command {
 			}
 			return s.locked(func() error {
 				var r everything
-				if err := s.runAll(c.Context, &r); err != nil {
+				err := s.runAll(c.Context, &r)
+				if err != nil && !s.json {
 					return err
 				}
-				return s.print(r, func(w io.Writer) { printFindings(w, r) })
+				// As JSON a run that failed shows how far it came, too.
+				return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r) }), err)
 			})
 		},
 	}
@@ -113,9 +116,20 @@ func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.
 	return nil
 }
 
+// promoted returns the test figures of the promoted version, which is one of
+// those just trained.
+func (r everything) promoted() train.Measured {
+	for i, v := range r.Train.Verdicts {
+		if v.Version == r.Promote.Version {
+			return r.Train.Models[i]
+		}
+	}
+	return r.Train.Models[0]
+}
+
 // printFindings ends the run with what a retention team wants to know.
 func printFindings(w io.Writer, r everything) {
-	m := r.Train.Models[0]
+	m := r.promoted()
 	fmt.Fprintf(w, "\nWho is about to leave (no activity in the %d days after %s):\n", r.Score.WindowDays, r.Score.AsOf)
 	fmt.Fprintf(w, "  %s users scored, %s at high risk, mean risk %.1f%%. Contact first:\n", thousands(int64(r.Score.Scored)), thousands(int64(r.Score.Tiers[score.High])), 100*r.Score.MeanRisk)
 	printTop(w, r.Score, 5)

@@ -80,7 +80,16 @@ func (s *session) score(ctx context.Context, name string) (report score.Report, 
 	if err := s.files.Agree(s.files.Timelines(), state, t.SHA256()); err != nil {
 		return report, err
 	}
-	made := workspace.Made{Inputs: append([]pipeline.FileState{state}, manifest.Files...), ConfigDigest: config.Digest(s.config.Score, asOf), Started: started}
+	if manifest.AsOf > asOf {
+		report.Hindsight = manifest.AsOf
+	}
+	s.warnDefinition(m)
+	inputs := []pipeline.FileState{state}
+	for _, f := range manifest.Files {
+		f.Path = "registry/" + m.Version + "/" + f.Path
+		inputs = append(inputs, f)
+	}
+	made := workspace.Made{Inputs: inputs, ConfigDigest: config.Digest(s.config.Score, asOf), Started: started}
 	full := s.files.Prediction(fmt.Sprintf("churn_predictions_%s", asOf))
 	top := s.files.Prediction(fmt.Sprintf("churn_top_%d_%s", s.config.Score.TopK, asOf))
 	latest := s.files.Prediction("batch_predictions_latest")
@@ -100,11 +109,24 @@ func (s *session) score(ctx context.Context, name string) (report score.Report, 
 	return report, nil
 }
 
+// warnDefinition says where the settings differ from what the model was trained
+// to predict; the model's own definition is the one in force.
+func (s *session) warnDefinition(m *score.Model) {
+	ours, its := s.config.Labels, m.Spec.Labels
+	if ours.WindowDays != its.WindowDays || ours.CohortActiveDays != its.CohortActiveDays {
+		s.log.Warn("the model keeps the definition that it was trained with", "model", m.Version,
+			"labels.window_days", its.WindowDays, "labels.cohort_active_days", its.CohortActiveDays)
+	}
+}
+
 func printScore(w io.Writer, r score.Report) {
 	fmt.Fprintf(w, "score     %s users at risk on %s, model %s: %s high, %s medium, %s low", thousands(int64(r.Scored)), r.AsOf, r.Version,
 		thousands(int64(r.Tiers[score.High])), thousands(int64(r.Tiers[score.Medium])), thousands(int64(r.Tiers[score.Low])))
 	if r.NotAtRisk > 0 {
 		fmt.Fprintf(w, "; %s were not active in the %d days before and are not scored", thousands(int64(r.NotAtRisk)), r.CohortDays)
+	}
+	if r.Hindsight != 0 {
+		fmt.Fprintf(w, "\n          in hindsight: model %s has learned from data up to %s", r.Version, r.Hindsight)
 	}
 	fmt.Fprintf(w, "\n          %s\n          %s\n", r.Predictions, r.TopList)
 }

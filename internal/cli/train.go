@@ -53,7 +53,7 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 	if err != nil {
 		return report, err
 	}
-	d := train.Definition{Features: s.config.Features, Labels: s.config.Labels, Tiers: s.config.Score.Tiers, Model: s.config.Train, AsOf: s.asOf}
+	d := train.Definition{Features: s.config.Features, Labels: s.config.Labels, Threshold: s.config.Score.Tiers.High, Model: s.config.Train, AsOf: s.asOf}
 	manifest, err := s.files.Manifest(out)
 	if err != nil {
 		return report, err
@@ -106,7 +106,7 @@ func (s *session) register(report *train.Report, candidates []train.Candidate, s
 		}
 		version, fresh, err := registry.Open(s.config.Paths.Registry).Register(registry.Candidate{
 			Manifest: registry.Manifest{Kind: c.Bundle.Kind, AsOf: asOf, Inputs: []pipeline.FileState{state}, FeatureSet: c.Bundle.FeatureSet, Seed: s.config.Train.Seed, CodeVersion: Version(),
-				ConfigDigest: config.Digest(s.config.Features, s.config.Labels, s.config.Train, s.config.Score.Tiers), Metrics: figuresOf(c.Measured)},
+				ConfigDigest: config.Digest(s.config.Features, s.config.Labels, s.config.Train, s.config.Score.Tiers.High), Metrics: figuresOf(c.Measured)},
 			Bundle: data, Metrics: append(metrics, '\n'),
 			Card: func(version string) []byte { return train.Card(version, c, *report, lineage) },
 		}, s.now())

@@ -99,6 +99,9 @@ func (w *Writer) Append(b *Batch) error {
 	return err
 }
 
+// Rows returns the number of rows appended so far.
+func (w *Writer) Rows() int64 { return w.rows }
+
 func (w *Writer) recycle(b *Batch) {
 	b.text, b.values, b.rows, b.cell = b.text[:0], b.values[:0], 0, 0
 	w.pool.Put(b)

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"math"
 
 	"churn/internal/table"
 	"churn/pipeline"
@@ -147,6 +146,3 @@ func (x *Index) nonStatic() (rest []int) {
 	}
 	return rest
 }
-
-// IsNull reports whether a numeric value is null.
-func IsNull(v float64) bool { return math.IsNaN(v) }

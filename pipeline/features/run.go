@@ -2,6 +2,7 @@ package features
 
 import (
 	"context"
+	"fmt"
 
 	"churn/internal/table"
 	"churn/pipeline"
@@ -55,6 +56,9 @@ func Run(ctx context.Context, t *prepare.Timelines, asOf pipeline.Date, p Params
 		return report, err
 	}
 	report.Input = t.SHA256()
+	if w.Rows() == 0 {
+		return report, fmt.Errorf("no user has a snapshot: on none of the as-of dates up to %s had anybody signed up and anything become known; look at signup_date and known_at", asOf)
+	}
 	report.Output, err = w.Commit()
 	report.Rows = report.Output.Rows
 	return report, err

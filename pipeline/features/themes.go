@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -59,21 +60,26 @@ func (v Values) in(name string, window int) float64 {
 	return v.num(fmt.Sprintf("%s_%dd", name, window))
 }
 
-// Say puts into words what the user's own values are in a theme.
+// Say puts into words what speaks for leaving among the user's own values in a
+// theme. It returns "" where they would sound like the opposite: a model's term
+// can raise the risk of someone whose numbers look fine on their own.
 func (v Values) Say(t Theme) string {
 	switch t {
 	case ThemeRecency:
 		return v.silence("activity", v.num("days_since_last_activity"), v.num("usual_gap_activity"))
 	case ThemeActivity:
-		return fmt.Sprintf("active on %s of the last %s", plain(v.in("active_days", v.long())), plural(v.seen(), "day"))
+		return v.sayActivity()
 	case ThemeTrend:
 		return v.sayTrend()
 	case ThemeRhythm:
-		return fmt.Sprintf("%s of the active days are at weekends", percent(v.in("weekend_share", v.long())))
+		if share := v.in("weekend_share", v.long()); share >= 0.5 {
+			return fmt.Sprintf("mostly active at weekends (%.0f%% of the days)", 100*share)
+		}
+		return ""
 	case ThemeLogin:
-		return fmt.Sprintf("%s in the last %d days, %s in the last %d", plural(v.in("logins", v.long()), "login"), v.long(), plain(v.in("logins", v.short())), v.short())
+		return v.sayFalling("logins", "login")
 	case ThemeVideo:
-		return v.sayHabit("video", "watch_minutes", "minute of video")
+		return cmp.Or(v.sayHabit("video"), v.sayFalling("watch_minutes", "minute of video"))
 	case ThemeQuiz:
 		return v.sayQuiz()
 	case ThemeCourse:
@@ -81,7 +87,10 @@ func (v Values) Say(t Theme) string {
 	case ThemePayment:
 		return v.sayPayment()
 	case ThemeSupport:
-		return plural(v.in("support_ticket", v.long()), "support ticket") + fmt.Sprintf(" in the last %d days", v.long())
+		if n := v.in("support_ticket", v.long()); n > 0 {
+			return fmt.Sprintf("%s in the last %d days", plural(n, "support ticket"), v.long())
+		}
+		return ""
 	}
 	return v.sayAccount(t)
 }
@@ -108,13 +117,11 @@ func (v Values) seen() float64 {
 	return float64(v.long())
 }
 
-// silence tells how long nothing happened, against the user's own habit.
+// silence tells how long nothing happened, if that is longer than usual.
 func (v Values) silence(what string, since, usual float64) string {
 	switch {
-	case math.IsNaN(since):
-		return "no " + what + " so far"
-	case since == 0:
-		return "last " + what + " today"
+	case math.IsNaN(since) || since < 1 || since <= usual:
+		return ""
 	case math.IsNaN(usual):
 		return fmt.Sprintf("no %s in %s", what, plural(since, "day"))
 	case math.Round(usual) <= 1:
@@ -123,52 +130,70 @@ func (v Values) silence(what string, since, usual float64) string {
 	return fmt.Sprintf("no %s in %s; usually every %.0f", what, plural(since, "day"), math.Round(usual))
 }
 
-// sayHabit tells of the silence if it is longer than usual, else of the amount.
-func (v Values) sayHabit(kind, amount, unit string) string {
-	since, usual := v.num("days_since_last_"+kind), v.num("usual_gap_"+kind)
-	if math.IsNaN(since) && !v.has("days_since_last_"+kind) || since <= max(usual, 1) {
-		return fmt.Sprintf("%s in the last %d days", plural(v.in(amount, v.long()), unit), v.long())
-	}
-	return v.silence(kind, since, usual)
+// sayHabit tells of the silence of one kind of event.
+func (v Values) sayHabit(kind string) string {
+	return v.silence(kind, v.num("days_since_last_"+kind), v.num("usual_gap_"+kind))
 }
 
-func (v Values) has(name string) bool { _, ok := v.Catalog.numeric[name]; return ok }
+// sayActivity tells on how few days the user was active.
+func (v Values) sayActivity() string {
+	active, seen := v.in("active_days", v.long()), v.seen()
+	switch {
+	case !(active < seen/2):
+		return ""
+	case seen < float64(v.long()):
+		return fmt.Sprintf("%s since signing up %s ago", plural(active, "active day"), plural(seen, "day"))
+	}
+	return fmt.Sprintf("active on %s of the last %d days", plain(active), v.long())
+}
+
+// sayFalling tells of a quantity that is none, or less lately than before.
+func (v Values) sayFalling(name, unit string) string {
+	now, all := v.in(name, v.short()), v.in(name, v.long())
+	switch {
+	case v.short() == v.long() && !(all > 0), all == 0:
+		return fmt.Sprintf("%s in the last %d days", plural(all, unit), v.long())
+	case now*v.seen() < all*float64(v.short()):
+		return fmt.Sprintf("%s in the last %d days, %s in the last %d", plural(all, unit), v.long(), plain(now), v.short())
+	}
+	return ""
+}
+
+// lowScore is the mean quiz score below which it is a reason, in points of 100:
+// the usual limit for passing.
+const lowScore = 60
 
 func (v Values) sayQuiz() string {
-	score := v.in("quiz_avg_score", v.long())
-	since, usual := v.num("days_since_last_quiz"), v.num("usual_gap_quiz")
-	if !math.IsNaN(score) && !(since > max(usual, 1)) {
+	if score := v.in("quiz_avg_score", v.long()); score < lowScore {
 		return fmt.Sprintf("mean quiz score %s of 100 in the last %d days", plain(score), v.long())
 	}
-	return v.sayHabit("quiz", "quiz_attempts", "quiz attempt")
+	return v.sayHabit("quiz")
 }
 
 func (v Values) sayCourses() string {
-	n := v.in("courses", v.long())
-	if math.IsNaN(n) || n == 0 {
-		return fmt.Sprintf("%s in the last %d days", plural(v.in("enroll", v.long()), "enrolment"), v.long())
+	if n := v.in("courses", v.long()); n == 0 {
+		return fmt.Sprintf("no course in the last %d days", v.long())
 	}
-	return fmt.Sprintf("%s in the last %d days", plural(n, "course"), v.long())
+	return ""
 }
 
 func (v Values) sayPayment() string {
 	if failed := v.in("payment_failed", v.long()); failed > 0 {
 		return fmt.Sprintf("%s in the last %d days", plural(failed, "failed payment"), v.long())
 	}
-	since := v.num("days_since_last_payment")
-	if math.IsNaN(since) {
-		return fmt.Sprintf("%s in the last %d days", plural(v.in("payment_success", v.long()), "payment"), v.long())
-	}
-	if usual := v.num("usual_gap_payment"); since > max(usual, 1) || math.IsNaN(usual) && since > 0 {
-		return v.silence("payment", since, usual)
-	}
-	return fmt.Sprintf("mean payment of %s", plain(v.num("amount_per_payment")))
+	return v.sayHabit("payment")
 }
 
 // sayTrend compares the short window with the rate of the long one.
 func (v Values) sayTrend() string {
 	now, then := v.in("active_days", v.short()), v.in("active_days", v.long())
 	expected := then * float64(v.short()) / max(v.seen(), float64(v.short()))
+	if !(now < expected) || plain(now) == plain(expected) {
+		if v.num("active_days_trend_28d") < 0 {
+			return "fewer active days from week to week"
+		}
+		return ""
+	}
 	return fmt.Sprintf("%s in the last %d, against %s usual", plural(now, "active day"), v.short(), plain(expected))
 }
 
@@ -188,13 +213,6 @@ func plain(x float64) string {
 		return strconv.FormatFloat(math.Round(x), 'f', 0, 64)
 	}
 	return strconv.FormatFloat(math.Round(10*x)/10, 'f', -1, 64)
-}
-
-func percent(x float64) string {
-	if math.IsNaN(x) {
-		return "none"
-	}
-	return strconv.FormatFloat(math.Round(100*x), 'f', 0, 64) + "%"
 }
 
 // plural writes "1 day", "3 days", "no days".

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"churn/internal/table"
 	"churn/model/bundle"
@@ -20,7 +21,6 @@ import (
 type Spec struct {
 	Features features.Params `json:"features"`
 	Labels   labels.Params   `json:"labels"`
-	Tiers    Tiers           `json:"tiers"`
 }
 
 // Model is a bundle ready to score snapshots. It is safe for use by several
@@ -69,7 +69,7 @@ type Result struct {
 // It holds scratch space: one for each goroutine.
 type Scorer struct {
 	model         *Model
-	reasons       int
+	params        Params
 	extract       *features.Extractor
 	score         *bundle.Scorer
 	vector        *features.Vector
@@ -77,9 +77,9 @@ type Scorer struct {
 	themes        []features.Theme // of numerics, then categoricals
 }
 
-// NewScorer returns a scorer that gives up to reasons reasons.
-func (m *Model) NewScorer(reasons int) *Scorer {
-	s := &Scorer{model: m, reasons: reasons, extract: features.NewExtractor(m.Spec.Features, m.Index), score: m.Bundle.NewScorer(),
+// NewScorer returns a scorer with the tiers and the number of reasons of p.
+func (m *Model) NewScorer(p Params) *Scorer {
+	s := &Scorer{model: m, params: p, extract: features.NewExtractor(m.Spec.Features, m.Index), score: m.Bundle.NewScorer(),
 		vector: m.Index.NewVector(), contributions: make([]float64, m.Bundle.Features())}
 	var categorical []features.Theme
 	for i := range m.Index.Catalog {
@@ -100,11 +100,12 @@ func (s *Scorer) History(h *pipeline.History) Result {
 	s.score.Contributions(s.contributions)
 	return Result{User: *h.User(), AsOf: h.AsOf(), SinceSignup: int64(h.AsOf() - h.User().Signup),
 		LastActivity: s.vector.Numeric[s.model.Index.Position("days_since_last_activity")],
-		Risk:         p, Tier: s.model.Spec.Tiers.Of(p), Reasons: s.explain()}
+		Risk:         p, Tier: s.params.Tiers.Of(p), Reasons: s.explain()}
 }
 
 // explain sums the contributions of each theme and puts the largest risks into
-// words. Themes that lower the risk are no reasons.
+// words. Themes that lower the risk are no reasons, nor are those whose values
+// would sound like the opposite of one.
 func (s *Scorer) explain() []Reason {
 	var sums []Reason
 	for i, c := range s.contributions {
@@ -116,12 +117,29 @@ func (s *Scorer) explain() []Reason {
 	}
 	sums = slices.DeleteFunc(sums, func(r Reason) bool { return !(r.Contribution > 0) })
 	slices.SortStableFunc(sums, func(a, b Reason) int { return cmp.Compare(b.Contribution, a.Contribution) })
-	sums = sums[:min(len(sums), s.reasons)]
 	values := features.Values{Params: s.model.Spec.Features, Catalog: s.model.Index, Vector: s.vector}
-	for i := range sums {
-		sums[i].Text = values.Say(sums[i].Theme)
+	var reasons []Reason
+	for _, r := range sums {
+		r.Text = values.Say(r.Theme)
+		repeats := func(other Reason) bool { return sameSilence(other.Text, r.Text) }
+		if r.Text != "" && !slices.ContainsFunc(reasons, repeats) && len(reasons) < s.params.Reasons {
+			reasons = append(reasons, r)
+		}
 	}
-	return sums
+	return reasons
+}
+
+// sameSilence reports whether two texts tell of the same silence: where a
+// payment is the only activity, "no payment in 26 days" repeats "no activity in
+// 26 days".
+func sameSilence(a, b string) bool {
+	silence := func(s string) (string, bool) {
+		_, since, ok := strings.Cut(s, " in ")
+		return since, ok && strings.HasPrefix(s, "no ")
+	}
+	x, okA := silence(a)
+	y, okB := silence(b)
+	return okA && okB && x == y
 }
 
 // Report is what the stage did.
@@ -135,6 +153,7 @@ type Report struct {
 	CohortDays  int            `json:"cohort_active_days"`
 	WindowDays  int            `json:"window_days"`
 	Top         []Result       `json:"-"`
+	Hindsight   pipeline.Date  `json:"hindsight,omitempty"` // the model has seen data up to this later day
 	Predictions string         `json:"predictions"`
 	TopList     string         `json:"top_list"`
 }
@@ -148,7 +167,7 @@ func Run(ctx context.Context, t *prepare.Timelines, m *Model, asOf pipeline.Date
 		outside int
 	}
 	work := func(users []pipeline.Timeline) (out scored, err error) {
-		s := m.NewScorer(p.Reasons)
+		s := m.NewScorer(p)
 		for i := range users {
 			h, _ := users[i].Cut(asOf, &t.Header.Span)
 			switch {

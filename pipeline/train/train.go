@@ -34,10 +34,10 @@ const minLevelRows = 50
 
 // Definition is what the training set was made with.
 type Definition struct {
-	Features features.Params
-	Labels   labels.Params
-	Tiers    score.Tiers
-	Model    Params
+	Features  features.Params
+	Labels    labels.Params
+	Threshold float64 // probability from which a row counts as churn
+	Model     Params
 	// AsOf is the last day that may be known: rows whose label window closed
 	// later are left out. NoDate = no limit.
 	AsOf pipeline.Date
@@ -237,7 +237,7 @@ func (t *trainer) logistic(name string) (Candidate, error) {
 
 func (t *trainer) bundle(m *logistic.Model) (*bundle.Bundle, error) {
 	d := t.definition
-	spec, err := json.Marshal(score.Spec{Features: d.Features, Labels: d.Labels, Tiers: d.Tiers})
+	spec, err := json.Marshal(score.Spec{Features: d.Features, Labels: d.Labels})
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +245,7 @@ func (t *trainer) bundle(m *logistic.Model) (*bundle.Bundle, error) {
 	return bundle.New(bundle.Bundle{
 		Kind: bundle.KindLogistic, FeatureSet: features.Fingerprint(d.Features),
 		Numeric: t.fit.Frame.NumericNames, Categorical: t.fit.Frame.CategoricalNames, Encoder: t.encoder, Logistic: m,
-		Calibration: bundle.Calibration{Kind: bundle.CalibrationNone}, Threshold: d.Tiers.High,
+		Calibration: bundle.Calibration{Kind: bundle.CalibrationNone}, Threshold: d.Threshold,
 		Reference: bundle.ReferenceOf(t.x), Spec: &raw,
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"churn/pipeline"
 	"churn/pipeline/features"
 	"churn/pipeline/labels"
-	"churn/pipeline/score"
 )
 
 // The law: no training label window (asOf, asOf+W] reaches the first test date,
@@ -109,7 +108,7 @@ func definition() Definition {
 	m := Defaults()
 	m.Bootstrap = 50
 	return Definition{Features: features.Params{WindowsDays: []int{7}, EveryDays: 7, UsualDays: 30, Set: features.SetCourse}, Labels: labels.Defaults(),
-		Tiers: score.Defaults().Tiers, Model: m, AsOf: pipeline.NoDate}
+		Threshold: 0.5, Model: m, AsOf: pipeline.NoDate}
 }
 
 // A model must find what the rule cannot see, and its bundle must give the very

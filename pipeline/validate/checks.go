@@ -98,7 +98,7 @@ func specs() [numChecks]spec {
 		rowShape:          {"row_shape", "a row has as many fields as the header, and its quotes close", RowLevel, Critical, 1, ""},
 		userIDPresent:     {"user_id_present", "user_id is not empty", RowLevel, Critical, 1, "users"},
 		userIDUnique:      {"user_id_unique", "a user_id stands in the users file once", RowLevel, Critical, 1, "users"},
-		signupParses:      {"signup_date_parses", "signup_date is a date such as 2026-04-30", RowLevel, Critical, 1, "users"},
+		signupParses:      {"signup_date_parses", "signup_date is a date such as 2026-04-30 and not after today", RowLevel, Critical, 1, "users"},
 		planKnown:         {"plan_known", "plan is free or paid", RowLevel, Critical, 1, "users"},
 		isPaidBinary:      {"is_paid_binary", "is_paid is 0 or 1", RowLevel, Critical, 1, "users"},
 		isPaidMatchesPlan: {"is_paid_matches_plan", "is_paid is 1 exactly where plan is paid", RowLevel, Warning, 0, "users"},
@@ -108,7 +108,7 @@ func specs() [numChecks]spec {
 		eventTimeParses:   {"event_time_parses", "event_time is a time such as 2026-04-30T18:05:00", RowLevel, Critical, 1, "events"},
 		eventTimeFuture:   {"event_time_not_future", "event_time does not lie after today", RowLevel, Critical, 1, "events"},
 		eventBeforeSignup: {"event_after_signup", "event_time does not lie before the user's signup_date", RowLevel, Warning, 0, "events"},
-		knownAtValid:      {"known_at_valid", "known_at, where given, is a time not before event_time", RowLevel, Critical, 1, "events"},
+		knownAtValid:      {"known_at_valid", "known_at, where given, is a time between event_time and today", RowLevel, Critical, 1, "events"},
 		eventTypeKnown:    {"event_type_known", "event_type is in validate.event_types", RowLevel, Critical, 1, "events"},
 		watchMinutesRange: {"watch_minutes_range", "watch_minutes is a number from 0", RowLevel, Critical, 1, "events"},
 		quizScoreRange:    {"quiz_score_range", "quiz_score is empty or a number from 0 to 100", RowLevel, Critical, 1, "events"},
@@ -185,7 +185,7 @@ func (p Params) Validate() error {
 // indispensable names the checks without which a row has no meaning.
 func indispensable() (names []string) {
 	all := specs()
-	for _, id := range []checkID{usersColumns, eventsColumns, usersNotEmpty, eventsNotEmpty, rowShape, userIDPresent, userIDUnique, signupParses, eventUserKnown, eventTimeParses, eventTypeKnown} {
+	for _, id := range []checkID{usersColumns, eventsColumns, usersNotEmpty, eventsNotEmpty, rowShape, userIDPresent, userIDUnique, signupParses, eventIDUnique, eventUserKnown, eventTimeParses, eventTypeKnown} {
 		names = append(names, all[id].name)
 	}
 	return names

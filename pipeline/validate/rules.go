@@ -80,8 +80,11 @@ func (r *Rules) user(rec *UserRecord, out *pipeline.User, f *faults) {
 		f.add(userIDPresent, "user_id", rec.ID, "")
 	}
 	signup, ok := parseDay(rec.Signup, r.location)
-	if !ok {
+	switch {
+	case !ok:
 		f.add(signupParses, "signup_date", rec.Signup, "")
+	case signup > r.today:
+		f.add(signupParses, "signup_date", rec.Signup, "today is "+r.today.String())
 	}
 	plan, paid := string(rec.Plan), string(rec.IsPaid)
 	if plan != "free" && plan != "paid" {
@@ -138,6 +141,8 @@ func (r *Rules) times(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 		f.add(knownAtValid, "known_at", rec.KnownAt, err.Error())
 	case known.day < at.day || known.day == at.day && known.second < at.second:
 		f.add(knownAtValid, "known_at", rec.KnownAt, "before event_time "+string(rec.Time))
+	case known.day > r.today:
+		f.add(knownAtValid, "known_at", rec.KnownAt, "today is "+r.today.String())
 	default:
 		out.Known = known.day
 	}
