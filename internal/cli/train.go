@@ -162,6 +162,7 @@ func printTrain(w io.Writer, r train.Report) {
 			verdict = "registered as " + v.Version
 		}
 		fmt.Fprintf(w, "          %s %s: %s\n", v.Name, verdict, v.Reason)
+		fmt.Fprintf(w, "          PR-AUC over the floor %s, over the rule %s (same resamples of users)\n", showDifference(v.OverFloor), showDifference(v.OverRule))
 		if v.Warning != "" {
 			fmt.Fprintf(w, "          WARNING: %s\n", v.Warning)
 		}
@@ -179,6 +180,13 @@ func title(m train.Measured) string {
 		return fmt.Sprintf("%s (%s)", m.Name, m.Fit.Status)
 	}
 	return m.Name
+}
+
+func showDifference(e metric.Estimate) string {
+	if math.IsNaN(e.Value) {
+		return "undefined"
+	}
+	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", e.Value, e.Low, e.High)
 }
 
 func showEstimate(e metric.Estimate) string {

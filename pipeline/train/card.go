@@ -34,6 +34,11 @@ func Card(version string, c Candidate, r Report, l Lineage) []byte {
 	for _, e := range c.Measured.Estimates {
 		line("| %s | %s | %s | %s |", e.Name, Interval(e.Value, e.Low, e.High), cell(r.Floor, e.Name), cell(r.Rule, e.Name))
 	}
+	for _, v := range r.Verdicts {
+		if v.Name == c.Measured.Name {
+			line("\nPR-AUC above the floor by %s and above the rule by %s, over the same resamples of users.", Interval(v.OverFloor.Value, v.OverFloor.Low, v.OverFloor.High), Interval(v.OverRule.Value, v.OverRule.Low, v.OverRule.High))
+		}
+	}
 	if f := c.Measured.Fit; f != nil {
 		line("\nFit: %s after %d epochs, objective %.9g, estimated distance to the optimum %.2g.", f.Status, f.Epochs, f.Objective, f.Gap)
 	}

@@ -48,6 +48,8 @@ type Measured struct {
 	Name      string            `json:"name"`
 	Estimates []metric.Estimate `json:"test"`
 	Fit       *logistic.Report  `json:"fit,omitempty"`
+
+	sample metric.Sample // of the test rows
 }
 
 // Find returns the value of a metric, NaN where it is undefined.
@@ -78,7 +80,11 @@ type Verdict struct {
 	Passed  bool   `json:"passed"`
 	Reason  string `json:"reason"`
 	Warning string `json:"warning,omitempty"`
-	Version string `json:"version,omitempty"`
+	// How much higher the model's PR-AUC is, with the interval of the difference
+	// over the same resamples of users.
+	OverFloor metric.Estimate `json:"pr_auc_over_floor"`
+	OverRule  metric.Estimate `json:"pr_auc_over_rule"`
+	Version   string          `json:"version,omitempty"`
 }
 
 // Candidate is a model that beat the floor.
@@ -140,6 +146,9 @@ func (t *trainer) run(report *Report) (candidates []Candidate, err error) {
 			return nil, err
 		}
 		v := verdict(c.Measured, report.Floor, report.Rule)
+		if err := t.compare(&v, c.Measured, report); err != nil {
+			return nil, err
+		}
 		report.Models = append(report.Models, c.Measured)
 		report.Verdicts = append(report.Verdicts, v)
 		if v.Passed {
@@ -193,9 +202,23 @@ func (t *trainer) rule() Measured {
 }
 
 func (t *trainer) measure(name string, scores, probs []float64) Measured {
+	sample := t.sample(scores, probs)
+	return Measured{Name: name, Estimates: metric.Evaluate(sample, t.evaluation()).Estimates, sample: sample}
+}
+
+func (t *trainer) evaluation() metric.EvalParams {
 	p := metric.Defaults()
 	p.Bootstrap, p.Seed = t.definition.Model.Bootstrap, t.definition.Model.Seed
-	return Measured{Name: name, Estimates: metric.Evaluate(t.sample(scores, probs), p).Estimates}
+	return p
+}
+
+// compare measures how far the model is above the floor and the rule.
+func (t *trainer) compare(v *Verdict, m Measured, r *Report) (err error) {
+	if v.OverFloor, err = metric.PairedDifference(m.sample, r.Floor.sample, PRAUC, t.evaluation()); err != nil {
+		return err
+	}
+	v.OverRule, err = metric.PairedDifference(m.sample, r.Rule.sample, PRAUC, t.evaluation())
+	return err
 }
 
 // sample groups the test rows by as-of date and by user.
