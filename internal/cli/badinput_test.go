@@ -644,7 +644,7 @@ func snapshot(t *testing.T, dir string) map[string]string {
 
 // reports are the files that a failing command writes on purpose.
 func reports() []string {
-	return []string{"data/.lock", "artifacts/.lock", "artifacts/registry/.lock", "data/processed/quarantine.csv", "artifacts/metrics/validation.json", "artifacts/metrics/train_latest.json"}
+	return []string{"data/.lock", "artifacts/.lock", "artifacts/registry/.lock", "data/processed/quarantine.csv", "data/processed/quarantine.manifest.json", "artifacts/metrics/validation.json", "artifacts/metrics/train_latest.json"}
 }
 
 // touched is the law of every failure: nothing is lost, nothing is changed,

@@ -29,6 +29,7 @@ func (s *session) vocabulary() pipeline.Vocabulary {
 // counts as part of the same pass over the data. The report is written to
 // artifacts/metrics/validation.json whatever it says.
 func (s *session) validate(ctx context.Context, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
+	started := s.now()
 	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
 	if err != nil {
 		return report, err
@@ -39,7 +40,7 @@ func (s *session) validate(ctx context.Context, stage bool, then func(*validate.
 	}
 	defer os.RemoveAll(temp)
 	in := validate.Input{Files: files, Location: s.location, Vocabulary: s.vocabulary(), Today: pipeline.DateOf(s.now().In(s.location)),
-		Quarantine: s.files.Quarantine(), TempDir: temp, Memory: s.config.Prepare.MemoryBytes(), Stage: stage, KeepText: stage && s.config.Prepare.WriteEvents}
+		Quarantine: s.files.Quarantine().Path, TempDir: temp, Memory: s.config.Prepare.MemoryBytes(), Stage: stage, KeepText: stage && s.config.Prepare.WriteEvents}
 	var result *validate.Result
 	err = s.stage(ctx, "validate", func(ctx context.Context, progress func(done, total int64)) (err error) {
 		in.Progress = progress
@@ -51,6 +52,10 @@ func (s *session) validate(ctx context.Context, stage bool, then func(*validate.
 	}
 	if _, writeErr := atomicfile.WriteJSON(s.files.Metrics("validation"), result.Report); writeErr != nil {
 		return result.Report, writeErr
+	}
+	made := workspace.Made{Inputs: result.Report.Inputs, ConfigDigest: config.Digest(s.config.Validate, s.config.Source.Timezone), Started: started}
+	if recordErr := s.files.Record(s.files.Quarantine(), result.Quarantine, made); recordErr != nil {
+		return result.Report, recordErr
 	}
 	if err != nil {
 		return result.Report, err

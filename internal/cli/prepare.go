@@ -22,13 +22,13 @@ func prepareCommand(s *session) *cli.Command {
 			return s.locked(func() error {
 				checked, report, err := s.prepare(c.Context)
 				if checked.Planned > 0 && err != nil {
-					return errors.Join(s.print(checked, func(w io.Writer) { printValidate(w, checked, s.files.Quarantine()) }), err)
+					return errors.Join(s.print(checked, func(w io.Writer) { printValidate(w, checked, s.files.Quarantine().Path) }), err)
 				}
 				if err != nil {
 					return err
 				}
 				return s.print(report, func(w io.Writer) {
-					printValidate(w, checked, s.files.Quarantine())
+					printValidate(w, checked, s.files.Quarantine().Path)
 					printPrepare(w, report)
 				})
 			})

@@ -79,7 +79,7 @@ func (s *session) runAll(ctx context.Context, r *everything) (err error) {
 	}
 	r.Validate, r.Prepare, err = s.prepare(ctx)
 	if r.Validate.Planned > 0 {
-		say(func(w io.Writer) { printValidate(w, r.Validate, s.files.Quarantine()) })
+		say(func(w io.Writer) { printValidate(w, r.Validate, s.files.Quarantine().Path) })
 	}
 	if err != nil {
 		return err

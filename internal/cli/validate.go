@@ -27,7 +27,7 @@ func validateCommand(s *session) *cli.Command {
 				if report.Planned == 0 {
 					return err
 				}
-				if printErr := s.print(report, func(w io.Writer) { printValidate(w, report, s.files.Quarantine()) }); printErr != nil {
+				if printErr := s.print(report, func(w io.Writer) { printValidate(w, report, s.files.Quarantine().Path) }); printErr != nil {
 					return printErr
 				}
 				return err

@@ -61,7 +61,9 @@ func (w *Workspace) processed(name string) Output {
 }
 
 // Quarantine is the rejected rows.
-func (w *Workspace) Quarantine() string { return filepath.Join(w.Paths.Processed, "quarantine.csv") }
+func (w *Workspace) Quarantine() Output {
+	return Output{filepath.Join(w.Paths.Processed, "quarantine.csv"), "validate"}
+}
 
 // Features is user_features_daily.
 func (w *Workspace) Features() Output {

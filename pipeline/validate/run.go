@@ -40,8 +40,9 @@ type Result struct {
 	Span    pipeline.Span
 	// Staged holds the accepted events by runs of users, if Input.Stage; the
 	// events at the Repeated positions are to be left out.
-	Staged   *spill.Buckets
-	Repeated []uint64
+	Staged     *spill.Buckets
+	Repeated   []uint64
+	Quarantine table.Info // of the table of bad rows
 }
 
 // Run validates. A rejected data set is a Result whose Report says so, with a
@@ -256,10 +257,11 @@ func (v *validation) finish() (*Result, error) {
 	span := pipeline.NewSpan(v.last, v.starts)
 	v.report.FirstDate, v.report.LastDate = span.First, span.Last
 	v.report.conclude(v.params)
-	if _, err := v.quarantine.Commit(); err != nil {
+	quarantined, err := v.quarantine.Commit()
+	if err != nil {
 		return nil, err
 	}
-	result := &Result{Report: v.report, Users: v.users.Users, Courses: v.courses.names(), Span: span, Staged: v.staged, Repeated: again}
+	result := &Result{Report: v.report, Users: v.users.Users, Courses: v.courses.names(), Span: span, Staged: v.staged, Repeated: again, Quarantine: quarantined}
 	if !v.report.Accepted {
 		return result, &Rejection{Report: &result.Report}
 	}

@@ -32,22 +32,24 @@ type blockResult struct {
 	starts   map[pipeline.Date]pipeline.Date
 	last     pipeline.Date
 
-	staged   [][]byte // by user bucket
-	ids      [][]byte // by key bucket
-	contents [][]byte // by key bucket
+	staged   [][]byte          // by user bucket
+	ids      [][]byte          // by key bucket
+	contents [][]byte          // by key bucket
+	courses  map[string]uint32 // numbers seen so far: asking the shared table costs a lock
 }
 
 // reset empties the result but keeps its memory.
 func (b *blockResult) reset(userBuckets int) {
 	if b.staged == nil {
 		b.staged, b.ids, b.contents = make([][]byte, userBuckets), make([][]byte, keyBuckets), make([][]byte, keyBuckets)
+		b.courses = map[string]uint32{}
 	}
 	for _, set := range [][][]byte{b.staged, b.ids, b.contents} {
 		for i := range set {
 			set[i] = set[i][:0]
 		}
 	}
-	*b = blockResult{volume: volumes{}, starts: map[pipeline.Date]pipeline.Date{}, last: pipeline.NoDate, staged: b.staged, ids: b.ids, contents: b.contents}
+	*b = blockResult{volume: volumes{}, starts: map[pipeline.Date]pipeline.Date{}, last: pipeline.NoDate, staged: b.staged, ids: b.ids, contents: b.contents, courses: b.courses}
 }
 
 // eventScanner turns blocks of events into results. It is safe for use by
@@ -135,13 +137,23 @@ func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
 	if s.buckets == 0 {
 		return
 	}
-	e.Course = s.courses.number(raw.Course)
+	e.Course = s.course(raw.Course, out)
 	e.ID = nil
 	if s.keepText {
 		e.ID = raw.ID
 	}
 	u := s.users.bucket(e.User, s.buckets)
 	out.staged[u] = e.append(out.staged[u])
+}
+
+// course numbers a course id.
+func (s *eventScanner) course(id []byte, out *blockResult) uint32 {
+	if n, ok := out.courses[string(id)]; ok {
+		return n
+	}
+	n := s.courses.number(id)
+	out.courses[string(id)] = n
+	return n
 }
 
 // contentKey hashes a row without its event_id: the fields one by one, each
@@ -182,7 +194,7 @@ func newBadRow(rec *table.Record, file int, f faults, critical bool) badRow {
 // courses numbers course ids from 1 in the order in which they turn up; the
 // order depends on scheduling, so prepare renumbers them by name.
 type courses struct {
-	mu   sync.RWMutex
+	mu   sync.Mutex
 	byID map[string]uint32
 }
 
@@ -192,15 +204,10 @@ func (c *courses) number(id []byte) uint32 {
 	if len(id) == 0 {
 		return 0
 	}
-	c.mu.RLock()
-	n := c.byID[string(id)]
-	c.mu.RUnlock()
-	if n != 0 {
-		return n
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n = c.byID[string(id)]; n == 0 {
+	n := c.byID[string(id)]
+	if n == 0 {
 		n = uint32(len(c.byID) + 1)
 		c.byID[string(id)] = n
 	}
