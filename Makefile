@@ -62,4 +62,4 @@ bench: build ## benchmarks of the packages, then a table of the data path (see b
 
 .PHONY: bench-large
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
-	go run ./bench/datapath -churn ./bin/churn -users 860000 -days 120 -runs 1 -memory 2GiB
+	go run ./bench/datapath -churn ./bin/churn -users 875000 -days 120 -runs 1 -memory 2GiB

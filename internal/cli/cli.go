@@ -38,7 +38,7 @@ type heldError struct{ error }
 
 // Main runs one command line and returns the exit code.
 func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	s := &session{stdout: stdout, stderr: stderr, environ: environ, now: time.Now}
+	s := &session{args: args, stdout: stdout, stderr: stderr, environ: environ, now: time.Now}
 	err := newApp(s).RunContext(ctx, args)
 	if err == nil {
 		return exitOK

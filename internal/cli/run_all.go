@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -51,7 +53,7 @@ func runAllCommand(s *session) *cli.Command {
 					return err
 				}
 				// As JSON a run that failed shows how far it came, too.
-				return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r) }), err)
+				return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r, s.invocation()) }), err)
 			})
 		},
 	}
@@ -127,8 +129,23 @@ func (r everything) promoted() train.Measured {
 	return r.Train.Models[0]
 }
 
+// invocation returns what was typed before the command: the program and the
+// global flags, which the next command needs too.
+func (s *session) invocation() string {
+	typed := s.args[:max(slices.Index(s.args, "run-all"), 1)]
+	words := make([]string, len(typed))
+	for i, word := range typed {
+		words[i] = word
+		if strings.ContainsAny(word, " *?[]{}()<>|&;$`\"'\\") {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // printFindings ends the run with what a retention team wants to know.
-func printFindings(w io.Writer, r everything) {
+// invocation is what goes before the next command.
+func printFindings(w io.Writer, r everything, invocation string) {
 	m := r.promoted()
 	fmt.Fprintf(w, "\nWho is about to leave (no activity in the %d days after %s):\n", r.Score.WindowDays, r.Score.AsOf)
 	fmt.Fprintf(w, "  %s users scored, %s at high risk, mean risk %.1f%%. Contact first:\n", thousands(int64(r.Score.Scored)), thousands(int64(r.Score.Tiers[score.High])), 100*r.Score.MeanRisk)
@@ -138,7 +155,9 @@ func printFindings(w io.Writer, r everything) {
 	fmt.Fprintf(w, "  ROC-AUC %s; of the 50 named first on a date, %.0f%% left\n", showEstimate(m.Find("roc_auc")), 100*m.Find("precision_at_50").Value)
 	fmt.Fprintf(w, "\nWhat to look at next:\n")
 	fmt.Fprintf(w, "  the list to work through        %s\n", r.Score.TopList)
-	fmt.Fprintf(w, "  the model card                  churn registry show %s\n", registry.Production)
-	fmt.Fprintf(w, "  the list of an earlier day      churn score --as-of %s\n", r.Score.AsOf-7)
-	fmt.Fprintf(w, "  the same for your own data      churn --set source.users=FILE --set source.events=FILE run-all\n")
+	fmt.Fprintf(w, "  the model card                  %s registry show %s\n", invocation, registry.Production)
+	fmt.Fprintf(w, "  the list of an earlier day      %s score --as-of %s\n", invocation, r.Score.AsOf-7)
+	if r.Generate != nil {
+		fmt.Fprintf(w, "  the same for your own data      %s --set source.users=FILE --set source.events=FILE run-all\n", invocation)
+	}
 }

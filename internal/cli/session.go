@@ -22,6 +22,7 @@ import (
 
 // session is what the commands of one run share.
 type session struct {
+	args           []string // as typed
 	stdout, stderr io.Writer
 	environ        []string
 	now            func() time.Time
