@@ -67,15 +67,16 @@ func (b *Block) Scan() *Record {
 // Record is a cursor over the records of a block. Its fields are valid until
 // the next call of Next.
 type Record struct {
-	block  *Block
-	rest   []byte
-	text   []byte // the record without its line end
-	fields [][]byte
-	line   int
-	next   int
-	whole  bool // fields still lie in text, uncut: some callers want the line only
-	bad    error
-	err    error
+	block     *Block
+	rest      []byte
+	text      []byte // the record without its line end
+	fields    [][]byte
+	line      int
+	next      int
+	hasQuotes bool
+	whole     bool // fields still lie in text, uncut: some callers want the line only
+	bad       error
+	err       error
 }
 
 // Next moves to the next record that is not an empty line.
@@ -98,7 +99,7 @@ func (r *Record) Next() bool {
 			text = text[:n-1]
 		}
 		if len(text) > 0 {
-			r.text, r.bad, r.whole = text, nil, true
+			r.text, r.bad, r.whole, r.hasQuotes = text, nil, true, false
 			return true
 		}
 	}
@@ -136,7 +137,7 @@ func (r *Record) quoted(text []byte) {
 	c := csv.NewReader(bytes.NewReader(text))
 	c.FieldsPerRecord = -1
 	row, err := c.Read()
-	r.bad, r.whole, r.fields = nil, false, r.fields[:0]
+	r.bad, r.whole, r.hasQuotes, r.fields = nil, false, true, r.fields[:0]
 	var syntax *csv.ParseError
 	if errors.As(err, &syntax) {
 		r.bad = fmt.Errorf("quotes are broken at column %d: %w", syntax.Column, syntax.Err)
@@ -169,6 +170,10 @@ func (r *Record) Field(i int) []byte {
 
 // Line returns the text of the record as it was written.
 func (r *Record) Line() []byte { return r.text }
+
+// Quoted reports whether the record has quotes, so that its line is not its
+// fields with commas between them.
+func (r *Record) Quoted() bool { return r.hasQuotes }
 
 // Number returns the line (Parquet: row) on which the record begins.
 func (r *Record) Number() int { return r.line }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"churn/internal/table"
@@ -189,10 +188,8 @@ func (r *Rules) amount(b []byte, payment bool, out *pipeline.Event, f *faults) {
 // hash. Among a billion ids a false duplicate has a probability of about 3 %;
 // it would cost one event.
 func idKey(id []byte, hash func([]byte) uint64) uint64 {
-	if n := len(id); n > 0 && n < 19 && id[0] != '0' {
-		if v, err := strconv.ParseUint(string(id), 10, 64); err == nil {
-			return v
-		}
+	if n, ok := integer(id); ok {
+		return n
 	}
 	return hash(id)
 }

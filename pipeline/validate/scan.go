@@ -95,7 +95,7 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 			continue
 		}
 		raw := eventFields(rec, block.columns)
-		if user, ok := s.users.rank[string(raw.User)]; ok {
+		if user, ok := s.users.find(raw.User); ok {
 			event.User = user
 		} else {
 			f.add(eventUserKnown, "user_id", raw.User, "")
@@ -107,7 +107,7 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 		if len(f) > 0 && s.keep(rec, block.file, f, out) {
 			continue
 		}
-		s.accept(&raw, &event, out)
+		s.accept(rec, block.columns, &raw, &event, out)
 	}
 	err := rec.Err()
 	block.Release() // what is kept of its rows has been copied
@@ -120,7 +120,7 @@ func eventFields(rec *table.Record, c source.Columns) EventRecord {
 }
 
 // accept counts an event and stages it.
-func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
+func (s *eventScanner) accept(rec *table.Record, c source.Columns, raw *EventRecord, e *Staged, out *blockResult) {
 	out.accepted++
 	out.volume.add(e.Day, e.Type)
 	out.last = max(out.last, e.Day)
@@ -130,7 +130,7 @@ func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
 	if !s.rules.isPayment[e.Type] {
 		out.plain++
 	}
-	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(raw)
+	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(rec, c, raw)
 	i, j := keyBucket(id), keyBucket(content)
 	out.ids[i] = appendKey(out.ids[i], id, e.Position, e.Known)
 	out.contents[j] = appendKey(out.contents[j], content, e.Position, e.Known)
@@ -156,10 +156,14 @@ func (s *eventScanner) course(id []byte, out *blockResult) uint32 {
 	return n
 }
 
-// contentKey hashes a row without its event_id: the fields one by one, each
-// mixed with what came before (FNV's prime), so that their order counts.
-func contentKey(raw *EventRecord) (h uint64) {
+// contentKey hashes a row without its event_id: the rest of the line where the
+// id comes first, as it mostly does; else the fields one by one, each mixed
+// with what came before (FNV's prime), so that their order counts.
+func contentKey(rec *table.Record, c source.Columns, raw *EventRecord) (h uint64) {
 	const prime = 1099511628211
+	if first := len(rec.Field(0)); c[0] == 0 && !rec.Quoted() {
+		return xxhash.Sum64(rec.Line()[first:])
+	}
 	for _, f := range [...][]byte{raw.User, raw.Time, raw.Type, raw.Course, raw.Minutes, raw.Score, raw.Amount, raw.KnownAt} {
 		h *= prime
 		if len(f) > 0 {
