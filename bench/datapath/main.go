@@ -1,9 +1,10 @@
-// Command datapath measures the data path of the churn binary as a user runs
-// it: each stage a process of its own, on simulated data, with its wall time
-// and its peak memory. It prints medians; `make bench` calls it.
+// Command datapath measures the data path of the churn binary on simulated
+// data: the wall time of each stage as its log tells it, and the peak memory of
+// its process. It prints medians; `make bench` calls it.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 type options struct {
@@ -40,7 +40,7 @@ func main() {
 type measured struct {
 	stage   string
 	seconds []float64
-	peak    int64 // bytes, the largest of all runs
+	peak    int64 // bytes, the largest of all runs, of the process it ran in
 }
 
 func run(o options) error {
@@ -54,71 +54,92 @@ func run(o options) error {
 		}
 		defer os.RemoveAll(o.dir)
 	}
-	c := command{binary: binary, dir: o.dir, memory: o.memory}
-	simulated, events, err := c.generate(o)
+	b := bench{binary: binary, options: o}
+	out, err := b.measure("generate", "--users", strconv.Itoa(o.users), "--days", strconv.Itoa(o.days))
 	if err != nil {
 		return err
-	}
-	stages := []*measured{simulated}
-	for range o.runs {
-		for i, name := range []string{"validate", "prepare", "features", "labels"} {
-			if len(stages) <= i+1 {
-				stages = append(stages, &measured{stage: name})
-			}
-			if _, err := c.measure(stages[i+1], name); err != nil {
-				return err
-			}
-		}
-	}
-	print(o, events, stages)
-	return nil
-}
-
-// command runs the binary in a folder.
-type command struct{ binary, dir, memory string }
-
-func (c command) generate(o options) (*measured, int64, error) {
-	m := &measured{stage: "generate"}
-	out, err := c.measure(m, "generate", "--users", strconv.Itoa(o.users), "--days", strconv.Itoa(o.days))
-	if err != nil {
-		return m, 0, err
 	}
 	var report struct {
 		Events int64 `json:"events"`
 	}
-	err = json.Unmarshal(out, &report)
-	return m, report.Events, err
+	if err := json.Unmarshal(out, &report); err != nil {
+		return err
+	}
+	for range o.runs {
+		for _, command := range []string{"prepare", "features", "labels"} {
+			if _, err := b.measure(command); err != nil {
+				return err
+			}
+		}
+	}
+	b.print(report.Events)
+	return nil
 }
 
-// measure runs one command and adds its wall time and peak memory to m.
-func (c command) measure(m *measured, args ...string) ([]byte, error) {
-	cmd := exec.Command(c.binary, append([]string{"--json", "--log-level", "error", "--set", "prepare.memory=" + c.memory}, args...)...)
-	cmd.Dir = c.dir
-	cmd.Stderr = os.Stderr
-	started := time.Now()
+// bench runs the binary and collects its stages in the order of their first end.
+type bench struct {
+	binary  string
+	options options
+	stages  []*measured
+}
+
+// measure runs one command and returns its report.
+func (b *bench) measure(args ...string) ([]byte, error) {
+	cmd := exec.Command(b.binary, append([]string{"--json", "--log-format", "json", "--log-level", "info", "--set", "prepare.memory=" + b.options.memory}, args...)...)
+	cmd.Dir = b.options.dir
+	var log bytes.Buffer
+	cmd.Stderr = &log
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("churn %s: %w", args[0], err)
+		return nil, fmt.Errorf("churn %s: %w\n%s", args[0], err, log.String())
 	}
-	m.seconds = append(m.seconds, time.Since(started).Seconds())
+	peak := int64(0)
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		m.peak = max(m.peak, usage.Maxrss*1024) // Linux counts KiB
+		peak = usage.Maxrss * 1024 // Linux counts KiB
 	}
-	return out, nil
+	return out, b.take(&log, peak)
 }
 
-func print(o options, events int64, stages []*measured) {
-	fmt.Printf("%d users, %d days, %d events; prepare.memory %s; medians of %d runs, one process a stage\n\n", o.users, o.days, events, o.memory, o.runs)
+// take reads the stages that ended from the log of one process.
+func (b *bench) take(log *bytes.Buffer, peak int64) error {
+	for lines := json.NewDecoder(log); lines.More(); {
+		var line struct {
+			Msg, Stage string
+			Seconds    float64
+		}
+		if err := lines.Decode(&line); err != nil {
+			return err
+		}
+		if line.Msg == "stage finished" {
+			m := b.stage(line.Stage)
+			m.seconds, m.peak = append(m.seconds, line.Seconds), max(m.peak, peak)
+		}
+	}
+	return nil
+}
+
+func (b *bench) stage(name string) *measured {
+	for _, m := range b.stages {
+		if m.stage == name {
+			return m
+		}
+	}
+	b.stages = append(b.stages, &measured{stage: name})
+	return b.stages[len(b.stages)-1]
+}
+
+func (b *bench) print(events int64) {
+	o := b.options
+	fmt.Printf("%d users, %d days, %d events; prepare.memory %s; medians of %d runs\n\n", o.users, o.days, events, o.memory, o.runs)
 	fmt.Printf("| stage | seconds | min–max | events/s | peak memory, MiB |\n|---|---:|---:|---:|---:|\n")
 	path := 0.0
-	for _, m := range stages {
+	for _, m := range b.stages {
 		slices.Sort(m.seconds)
 		median := m.seconds[len(m.seconds)/2]
-		if m.stage == "prepare" || m.stage == "features" || m.stage == "labels" {
+		if slices.Contains([]string{"validate", "prepare", "features", "labels"}, m.stage) {
 			path += median
 		}
 		fmt.Printf("| %s | %.2f | %.2f–%.2f | %.0f | %d |\n", m.stage, median, m.seconds[0], m.seconds[len(m.seconds)-1], float64(events)/median, m.peak>>20)
 	}
-	fmt.Printf("| prepare + features + labels | %.2f | | %.0f | |\n\n", path, float64(events)/path)
-	fmt.Println("prepare validates in the same pass; labels joins the training set too.")
+	fmt.Printf("| validate + prepare + features + labels | %.2f | | %.0f | |\n", path, float64(events)/path)
 }
