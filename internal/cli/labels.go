@@ -15,25 +15,17 @@ func labelsCommand(s *session) *cli.Command {
 		Name:  "labels",
 		Usage: "label every as-of date whose window has closed, and join the training set",
 		Flags: []cli.Flag{asOfFlag()},
-		Action: func(c *cli.Context) error {
-			if err := s.load(c, nil); err != nil {
+		Action: s.dated(func(c *cli.Context) error {
+			report, joined, err := s.labels(c.Context)
+			if err != nil {
 				return err
 			}
-			if err := s.parseAsOf(c); err != nil {
-				return err
-			}
-			return s.locked(func() error {
-				report, joined, err := s.labels(c.Context)
-				if err != nil {
-					return err
-				}
-				both := struct {
-					Labels      labels.Report  `json:"labels"`
-					TrainingSet dataset.Report `json:"training_set"`
-				}{report, joined}
-				return s.print(both, func(w io.Writer) { printLabels(w, report, joined, s.config.Labels) })
-			})
-		},
+			both := struct {
+				Labels      labels.Report  `json:"labels"`
+				TrainingSet dataset.Report `json:"training_set"`
+			}{report, joined}
+			return s.print(both, func(w io.Writer) { printLabels(w, report, joined, s.config.Labels) })
+		}),
 	}
 }
 

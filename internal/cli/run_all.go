@@ -39,23 +39,15 @@ func runAllCommand(s *session) *cli.Command {
 		Name:  "run-all",
 		Usage: "from raw data to a promoted model and a ranked list; simulates data where there is none",
 		Flags: []cli.Flag{asOfFlag()},
-		Action: func(c *cli.Context) error {
-			if err := s.load(c, nil); err != nil {
+		Action: s.dated(func(c *cli.Context) error {
+			var r everything
+			err := s.runAll(c.Context, &r)
+			if err != nil && !s.json {
 				return err
 			}
-			if err := s.parseAsOf(c); err != nil {
-				return err
-			}
-			return s.locked(func() error {
-				var r everything
-				err := s.runAll(c.Context, &r)
-				if err != nil && !s.json {
-					return err
-				}
-				// As JSON a run that failed shows how far it came, too.
-				return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r, s.invocation()) }), err)
-			})
-		},
+			// As JSON a run that failed shows how far it came, too.
+			return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r, s.invocation()) }), err)
+		}),
 	}
 }
 

@@ -21,21 +21,13 @@ func scoreCommand(s *session) *cli.Command {
 		Name:  "score",
 		Usage: "rank the users at risk, with reasons",
 		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Value: registry.Production, Usage: "score with `VERSION|ALIAS`"}},
-		Action: func(c *cli.Context) error {
-			if err := s.load(c, nil); err != nil {
+		Action: s.dated(func(c *cli.Context) error {
+			report, err := s.score(c.Context, c.String("model"))
+			if err != nil {
 				return err
 			}
-			if err := s.parseAsOf(c); err != nil {
-				return err
-			}
-			return s.locked(func() error {
-				report, err := s.score(c.Context, c.String("model"))
-				if err != nil {
-					return err
-				}
-				return s.print(report, func(w io.Writer) { printScore(w, report) })
-			})
-		},
+			return s.print(report, func(w io.Writer) { printScore(w, report) })
+		}),
 	}
 }
 

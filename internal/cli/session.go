@@ -147,6 +147,20 @@ func (s *session) locked(f func() error) error {
 	return f()
 }
 
+// dated makes the action of a command with --as-of that writes into the
+// workspace.
+func (s *session) dated(run func(*cli.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := s.load(c, nil); err != nil {
+			return err
+		}
+		if err := s.parseAsOf(c); err != nil {
+			return err
+		}
+		return s.locked(func() error { return run(c) })
+	}
+}
+
 // asOfFlag is the flag of all commands to which a date matters.
 func asOfFlag() cli.Flag {
 	return &cli.StringFlag{Name: "as-of", Usage: "use what was known at the end of `DATE` (default: the last day of the data)"}

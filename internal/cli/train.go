@@ -24,24 +24,16 @@ func trainCommand(s *session) *cli.Command {
 		Name:  "train",
 		Usage: "fit the models, measure them on the latest as-of dates, and register those that beat the floor",
 		Flags: []cli.Flag{asOfFlag()},
-		Action: func(c *cli.Context) error {
-			if err := s.load(c, nil); err != nil {
+		Action: s.dated(func(c *cli.Context) error {
+			report, err := s.train(c.Context)
+			if len(report.Models) == 0 {
 				return err
 			}
-			if err := s.parseAsOf(c); err != nil {
-				return err
+			if printErr := s.print(report, func(w io.Writer) { printTrain(w, report) }); printErr != nil {
+				return printErr
 			}
-			return s.locked(func() error {
-				report, err := s.train(c.Context)
-				if len(report.Models) == 0 {
-					return err
-				}
-				if printErr := s.print(report, func(w io.Writer) { printTrain(w, report) }); printErr != nil {
-					return printErr
-				}
-				return err
-			})
-		},
+			return err
+		}),
 	}
 }
 
