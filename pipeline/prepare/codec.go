@@ -3,8 +3,8 @@ package prepare
 import (
 	"encoding/binary"
 	"errors"
-	"math"
 
+	"churn/internal/wire"
 	"churn/pipeline"
 )
 
@@ -12,14 +12,14 @@ import (
 // counts as varints, and sums only where they are not zero.
 func encodeTimeline(b []byte, t *pipeline.Timeline) []byte {
 	u := &t.User
-	b = appendString(b, u.ID)
+	b = wire.AppendString(b, u.ID)
 	b = binary.AppendVarint(b, int64(u.Signup))
 	paid := byte(0)
 	if u.Paid {
 		paid = 1
 	}
 	b = append(b, paid)
-	b = appendString(appendString(appendString(b, u.Plan), u.Country), u.Source)
+	b = wire.AppendString(wire.AppendString(wire.AppendString(b, u.Plan), u.Country), u.Source)
 	b = binary.AppendUvarint(b, uint64(len(t.Days)))
 	previous := pipeline.Date(0)
 	for i := range t.Days {
@@ -27,10 +27,6 @@ func encodeTimeline(b []byte, t *pipeline.Timeline) []byte {
 		previous = t.Days[i].Day
 	}
 	return b
-}
-
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // counts lists the integer fields of a day in file order.
@@ -66,7 +62,7 @@ func encodeDay(b []byte, f *pipeline.DayFacts, previous pipeline.Date) []byte {
 	}
 	for _, v := range s {
 		if *v != 0 {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*v))
+			b = wire.AppendFloat(b, *v)
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(f.Courses)))
@@ -78,21 +74,20 @@ func encodeDay(b []byte, f *pipeline.DayFacts, previous pipeline.Date) []byte {
 
 // DecodeBlock returns the timelines of a block, in user order.
 func DecodeBlock(payload []byte) ([]pipeline.Timeline, error) {
-	d := decoder{b: payload}
+	d := decoder{Reader: wire.NewReader(payload)}
 	var out []pipeline.Timeline
-	for len(d.b) > 0 && !d.bad {
+	for d.Len() > 0 && !d.Bad() {
 		out = append(out, d.timeline())
 	}
-	if d.bad {
+	if d.Bad() {
 		return nil, errors.New("timelines: a block is cut off")
 	}
 	return out, nil
 }
 
-// decoder reads from b and remembers that it ran dry.
+// decoder reads timelines.
 type decoder struct {
-	b       []byte
-	bad     bool
+	wire.Reader
 	courses []uint32 // room for the lists of many days: one allocation each would be most of the work
 }
 
@@ -110,16 +105,11 @@ func (d *decoder) list(n int) []uint32 {
 }
 
 func (d *decoder) timeline() (t pipeline.Timeline) {
-	t.User.ID = d.string()
-	t.User.Signup = pipeline.Date(d.varint())
-	t.User.Paid = d.take(1)[0] == 1
-	t.User.Plan, t.User.Country, t.User.Source = d.string(), d.string(), d.string()
-	n := d.uvarint()
-	if n > uint64(len(d.b)) { // a day takes more than a byte
-		d.bad = true
-		return t
-	}
-	t.Days = make([]pipeline.DayFacts, n)
+	t.User.ID = d.String()
+	t.User.Signup = pipeline.Date(d.Varint())
+	t.User.Paid = d.Byte() == 1
+	t.User.Plan, t.User.Country, t.User.Source = d.String(), d.String(), d.String()
+	t.Days = make([]pipeline.DayFacts, d.Count())
 	previous := pipeline.Date(0)
 	for i := range t.Days {
 		d.day(&t.Days[i], previous)
@@ -129,68 +119,22 @@ func (d *decoder) timeline() (t pipeline.Timeline) {
 }
 
 func (d *decoder) day(f *pipeline.DayFacts, previous pipeline.Date) {
-	f.Day = previous + pipeline.Date(d.varint())
-	f.Known = f.Day + pipeline.Date(d.uvarint())
-	present := d.uvarint()
+	f.Day = previous + pipeline.Date(d.Varint())
+	f.Known = f.Day + pipeline.Date(d.Uvarint())
+	present := d.Uvarint()
 	c, s := counts(f), sums(f)
 	for i, n := range c {
 		if present&(1<<i) != 0 {
-			*n = int32(d.uvarint())
+			*n = int32(d.Uvarint())
 		}
 	}
 	for i, v := range s {
 		if present&(1<<(len(c)+i)) != 0 {
-			*v = math.Float64frombits(binary.LittleEndian.Uint64(d.take(8)))
+			*v = d.Float()
 		}
 	}
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.bad = true
-		return
-	}
-	f.Courses = d.list(int(n))
+	f.Courses = d.list(d.Count())
 	for i := range f.Courses {
-		f.Courses[i] = uint32(d.uvarint())
+		f.Courses[i] = uint32(d.Uvarint())
 	}
-}
-
-// take returns the next n ≤ 8 bytes, or zeros where there are none.
-func (d *decoder) take(n int) []byte {
-	if n > len(d.b) {
-		d.bad, d.b = true, nil
-		return make([]byte, 8)
-	}
-	out := d.b[:n]
-	d.b = d.b[n:]
-	return out
-}
-
-func (d *decoder) string() string {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
-		return ""
-	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	return d.skip(v, n)
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	return int64(d.skip(uint64(v), n))
-}
-
-func (d *decoder) skip(v uint64, n int) uint64 {
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"churn/internal/wire"
 	"churn/pipeline"
 )
 
@@ -40,13 +41,13 @@ func (s *Staged) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.Position)
 	b = binary.AppendVarint(b, int64(s.Day))
 	if flags&hasMinutes != 0 {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(s.Minutes))
+		b = wire.AppendFloat(b, s.Minutes)
 	}
 	if flags&hasScore != 0 {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(s.Score))
+		b = wire.AppendFloat(b, s.Score)
 	}
 	if flags&hasAmount != 0 {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(s.Amount))
+		b = wire.AppendFloat(b, s.Amount)
 	}
 	if flags&hasLate != 0 {
 		b = binary.AppendUvarint(b, uint64(s.Known-s.Day))
@@ -65,82 +66,43 @@ func (s *Staged) append(b []byte) []byte {
 // DecodeStaged calls yield for every event in data, in order. The event is
 // valid during the call only; its ID lies in data.
 func DecodeStaged(data []byte, yield func(*Staged)) error {
-	d := decoder{b: data}
+	d := wire.NewReader(data)
 	var s Staged // one for all, so that none is allocated
-	for len(d.b) > 0 && !d.bad {
+	for d.Len() > 0 && !d.Bad() {
 		s = Staged{}
-		flags := d.byte()
-		s.Type = d.byte()
-		s.User = uint32(d.uvarint())
-		s.Position = d.uvarint()
-		s.Day = pipeline.Date(d.varint())
-		s.Minutes = d.float(flags&hasMinutes != 0)
-		s.Score = d.float(flags&hasScore != 0)
-		s.Amount = d.float(flags&hasAmount != 0)
+		flags := d.Byte()
+		s.Type = d.Byte()
+		s.User = uint32(d.Uvarint())
+		s.Position = d.Uvarint()
+		s.Day = pipeline.Date(d.Varint())
+		s.Minutes = optional(&d, flags&hasMinutes != 0)
+		s.Score = optional(&d, flags&hasScore != 0)
+		s.Amount = optional(&d, flags&hasAmount != 0)
 		s.Known = s.Day
 		if flags&hasLate != 0 {
-			s.Known += pipeline.Date(d.uvarint())
+			s.Known += pipeline.Date(d.Uvarint())
 		}
 		if flags&hasCourse != 0 {
-			s.Course = uint32(d.uvarint())
+			s.Course = uint32(d.Uvarint())
 		}
 		if flags&hasText != 0 {
-			s.Second = int32(d.uvarint())
-			s.ID = d.bytes(int(d.uvarint()))
+			s.Second = int32(d.Uvarint())
+			s.ID = d.Bytes(d.Uvarint())
 		}
-		if !d.bad {
+		if !d.Bad() {
 			yield(&s)
 		}
 	}
-	if d.bad {
+	if d.Bad() {
 		return errors.New("staged events are cut off")
 	}
 	return nil
 }
 
-// decoder reads from b and remembers that it ran dry.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) bytes(n int) []byte {
-	if n < 0 || n > len(d.b) {
-		d.bad = true
-		return nil
-	}
-	out := d.b[:n]
-	d.b = d.b[n:]
-	return out
-}
-
-func (d *decoder) byte() byte {
-	if b := d.bytes(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	d.bytes(max(n, 0))
-	d.bad = d.bad || n <= 0
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	d.bytes(max(n, 0))
-	d.bad = d.bad || n <= 0
-	return v
-}
-
-func (d *decoder) float(present bool) float64 {
+// optional reads a number that was written only where it is not null.
+func optional(d *wire.Reader, present bool) float64 {
 	if !present {
 		return math.NaN()
 	}
-	if b := d.bytes(8); b != nil {
-		return math.Float64frombits(binary.LittleEndian.Uint64(b))
-	}
-	return math.NaN()
+	return d.Float()
 }
