@@ -144,6 +144,9 @@ func printFindings(w io.Writer, r everything, invocation string) {
 	printTop(w, r.Score, 5)
 	fmt.Fprintf(w, "\nHow good is the model %s (later, unseen dates; 95%% intervals over users)?\n", r.Score.Version)
 	fmt.Fprintf(w, "  PR-AUC %s against %s of the rule \"longest silent first\" and a base rate of %.3f\n", showEstimate(m.Find("pr_auc")), showEstimate(r.Train.Rule.Find("pr_auc")), m.Find("base_rate").Value)
+	if best := r.Train.Ceiling; best != nil {
+		fmt.Fprintf(w, "  the best achievable on this simulated data: PR-AUC %s, by its true probabilities\n", showEstimate(best.Find("pr_auc")))
+	}
 	fmt.Fprintf(w, "  ROC-AUC %s; of the 50 named first on a date, %.0f%% left\n", showEstimate(m.Find("roc_auc")), 100*m.Find("precision_at_50").Value)
 	fmt.Fprintf(w, "\nWhat to look at next:\n")
 	fmt.Fprintf(w, "  the list to work through        %s\n", r.Score.TopList)

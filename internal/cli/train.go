@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -63,6 +64,9 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 		if err := s.files.Agree(out, state, rows.Input); err != nil {
 			return err
 		}
+		if d.Truth, err = s.truth(); err != nil {
+			return err
+		}
 		report, candidates, err = train.Run(ctx, rows, d, progress)
 		return err
 	})
@@ -79,6 +83,31 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 		return report, heldError{errors.New("no model was registered: " + report.Verdicts[0].Reason)}
 	}
 	return report, nil
+}
+
+// maxTruthRows bounds the memory for the truth, about 100 bytes a row.
+const maxTruthRows = 2_000_000
+
+// truth returns the true probabilities where the data was simulated: where the
+// events that prepare read are those that generate wrote.
+func (s *session) truth() (train.Truth, error) {
+	events, err := s.files.Manifest(s.files.Raw("events"))
+	if err != nil {
+		return nil, nil //nolint:nilerr // not simulated
+	}
+	prepared, err := s.files.Manifest(s.files.Timelines())
+	if err != nil {
+		return nil, err
+	}
+	truth := s.files.Raw("truth")
+	if m, err := s.files.Manifest(truth); err != nil || m.Rows > maxTruthRows {
+		return nil, nil //nolint:nilerr // moved away, or too large to be worth its memory
+	}
+	same := func(f pipeline.FileState) bool { return f.SHA256 == events.Output.SHA256 }
+	if slices.ContainsFunc(prepared.Inputs, same) && exists(truth.Path) {
+		return train.LoadTruth(truth.Path)
+	}
+	return nil, nil
 }
 
 // register stores the candidates and notes their versions in the report.
@@ -137,6 +166,9 @@ func printTrain(w io.Writer, r train.Report) {
 		thousands(int64(p.TrainRows)), p.TrainFirst, p.TrainLast, 100*p.TrainRate, thousands(int64(p.TestRows)), p.TestFirst, p.TestLast, 100*p.TestRate, thousands(int64(r.TestUsers)), p.Purged)
 	fmt.Fprintf(w, "          %-16s", "test figure")
 	all := append(append([]train.Measured{}, r.Models...), r.Floor, r.Rule)
+	if r.Ceiling != nil {
+		all = append(all, *r.Ceiling)
+	}
 	for _, m := range all {
 		fmt.Fprintf(w, "  %-24s", title(m))
 	}
@@ -167,6 +199,8 @@ func title(m train.Measured) string {
 		return "least-squares floor"
 	case train.NameRule:
 		return "rule: days silent"
+	case train.NameTruth:
+		return "best achievable"
 	}
 	if m.Fit != nil {
 		return fmt.Sprintf("%s (%s)", m.Name, m.Fit.Status)

@@ -22,9 +22,10 @@ type Rows struct {
 	Frame   model.Frame
 	Label   []bool
 	AsOf    []pipeline.Date
-	User    []int32 // number of the user, ascending in file order
-	Sampled bool    // some users were left out for train.max_rows
-	Input   string  // digest of the file that was read
+	User    []int32  // number of the user, ascending in file order
+	IDs     []string // by number of the user
+	Sampled bool     // some users were left out for train.max_rows
+	Input   string   // digest of the file that was read
 }
 
 // Len returns the number of rows.
@@ -193,6 +194,7 @@ func (j *joiner) add(p *part) {
 		if u != j.last || j.users == 0 {
 			j.last = u
 			j.users++
+			r.IDs = append(r.IDs, u)
 		}
 		r.User = append(r.User, j.users-1)
 	}

@@ -64,7 +64,7 @@ func datesOf(asOf []pipeline.Date) []pipeline.Date {
 
 // between returns the rows with as-of dates in [first, last].
 func (r *Rows) between(first, last pipeline.Date) *Rows {
-	out := &Rows{Frame: model.Frame{NumericNames: r.Frame.NumericNames, CategoricalNames: r.Frame.CategoricalNames}}
+	out := &Rows{Frame: model.Frame{NumericNames: r.Frame.NumericNames, CategoricalNames: r.Frame.CategoricalNames}, IDs: r.IDs}
 	for i, d := range r.AsOf {
 		if d < first || d > last {
 			continue

@@ -41,6 +41,8 @@ type Definition struct {
 	// AsOf is the last day that may be known: rows whose label window closed
 	// later are left out. NoDate = no limit.
 	AsOf pipeline.Date
+	// Truth is known for simulated data only; it is measured, never learned from.
+	Truth Truth `json:"-"`
 }
 
 // Measured is one ranking of the test rows.
@@ -71,6 +73,7 @@ type Report struct {
 	Models     []Measured `json:"models"`
 	Floor      Measured   `json:"floor"`
 	Rule       Measured   `json:"rule"`
+	Ceiling    *Measured  `json:"best_achievable,omitempty"` // simulated data only
 	Verdicts   []Verdict  `json:"verdicts"`
 }
 
@@ -140,6 +143,7 @@ func (t *trainer) run(report *Report) (candidates []Candidate, err error) {
 		return nil, err
 	}
 	report.Rule = t.rule()
+	report.Ceiling = t.ceiling()
 	for _, name := range t.definition.Model.Models {
 		c, err := t.logistic(name)
 		if err != nil {

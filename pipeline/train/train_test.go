@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -84,6 +85,7 @@ func world(users, dates int) *Rows {
 	r.Frame.NumericNames, r.Frame.CategoricalNames = index.Names()
 	silent := index.Position(RuleFeature)
 	for u := range users {
+		r.IDs = append(r.IDs, fmt.Sprint("u", u))
 		for d := range dates {
 			row := make([]float64, len(r.Frame.NumericNames))
 			for i := range row {
@@ -164,6 +166,29 @@ func TestTestLabelsDoNotReachTheModel(t *testing.T) {
 	}
 	if c.Measured.Find(PRAUC).Value == a[0].Measured.Find(PRAUC).Value {
 		t.Error("the figures do not depend on the test labels: the test is dead")
+	}
+}
+
+// The truth is measured on the very test rows; a truth with a hole is no
+// ceiling, and one of another window neither.
+func TestCeilingNeedsTheWholeTruth(t *testing.T) {
+	rows, d := world(60, 30), definition()
+	d.Truth = Truth{}
+	for i, label := range rows.Label {
+		p := 0.1
+		if label {
+			p = 0.9
+		}
+		d.Truth[truthKey{rows.IDs[rows.User[i]], rows.AsOf[i]}] = p
+	}
+	report, _, err := Run(context.Background(), rows, d, nil)
+	if err != nil || report.Ceiling == nil || report.Ceiling.Find(PRAUC).Value != 1 {
+		t.Fatalf("a truth that knows every outcome has %+v (%v)", report.Ceiling, err)
+	}
+	last := rows.Len() - 1
+	delete(d.Truth, truthKey{rows.IDs[rows.User[last]], rows.AsOf[last]})
+	if report, _, err = Run(context.Background(), rows, d, nil); err != nil || report.Ceiling != nil {
+		t.Errorf("a truth with a hole has %+v (%v)", report.Ceiling, err)
 	}
 }
 
