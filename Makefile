@@ -56,9 +56,9 @@ fuzz: ## each fuzz target for FUZZTIME
 	  done; done
 
 .PHONY: bench
-bench: build ## benchmarks of the packages, then a table of the data path (see bench/README.md)
+bench: build ## benchmarks of the packages, then a table of the data path
 	go test -run '^$$' -bench . -benchtime 1x ./...
-	go run ./bench/datapath -churn ./bin/churn
+	go run ./bench/datapath -churn ./bin/churn -runs 9
 
 .PHONY: bench-large
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk

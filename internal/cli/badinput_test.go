@@ -277,7 +277,7 @@ func brokenOrder() []badInput {
 			code:        exitRejected, stderr: lines{`data rejected: 2 of 122 rows of users (1.64%) are bad, more than validate.max_reject_rate = 0.01 allows; most: signup_date_parses: 1 (signup_date is a date such as 2026-04-30 and not after today), first: $DIR/data/raw/users.csv:123: signup_date = ""` + untouched},
 			says: `$DIR/data/raw/users.csv:122: plan = "gold"`},
 		{name: "other activity since prepare", simulated: true, args: "features --set labels.activity_events=login,quiz_attempt",
-			code: exitFailure, stderr: lines{"$DIR/data/processed/timelines.bin was prepared with labels.activity_events = [login course_enroll video_watch quiz_attempt support_ticket], now they are [login quiz_attempt]; run `churn prepare` again"}},
+			code: exitFailure, stderr: lines{"$DIR/data/processed/timelines.bin was prepared with labels.activity_events = [login course_enroll video_watch quiz_attempt support_ticket], now they are [login quiz_attempt]; repeat the setting (best in config.yaml), or run `churn prepare` again"}},
 		{name: "other windows since features", simulated: true, args: "labels --set features.windows_days=7,14",
 			code: exitFailure, stderr: lines{"$DIR/data/features/user_features_daily.csv was made from other timelines, another --as-of or other settings of features.*; run `churn features` again"}},
 		{name: "other windows since labels", simulated: true, args: "train --set features.windows_days=7,14",

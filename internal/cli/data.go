@@ -70,7 +70,7 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 	if s.config.Prepare.WriteEvents {
 		out.EventsClean = s.files.EventsClean().Path
 	}
-	header := prepare.Header{EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents}
+	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents}
 	checked, err = s.validate(ctx, true, func(data *validate.Result) error {
 		return s.stage(ctx, "prepare", func(ctx context.Context, progress func(done, total int64)) (err error) {
 			report, err = prepare.Run(ctx, data, s.vocabulary(), header, s.config.Prepare, out, progress)
@@ -87,7 +87,11 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 		out  workspace.Output
 		info table.Info
 	}{{s.files.UsersClean(), report.UsersClean}, {s.files.UserDaily(), report.UserDaily}, {s.files.Timelines(), report.Timelines}}
-	if out.EventsClean != "" {
+	if out.EventsClean == "" {
+		if err := s.files.Forget(s.files.EventsClean()); err != nil { // of an earlier run with other data
+			return checked, report, err
+		}
+	} else {
 		outputs = append(outputs, struct {
 			out  workspace.Output
 			info table.Info
@@ -111,11 +115,43 @@ func (s *session) timelines() (*prepare.Timelines, pipeline.FileState, error) {
 	if err != nil {
 		return nil, state, err
 	}
+	if err := s.sameSource(t.Header); err != nil {
+		t.Close()
+		return nil, state, err
+	}
 	if !slices.Equal(t.Header.ActivityEvents, s.config.Labels.ActivityEvents) {
 		t.Close()
-		return nil, state, fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; run `churn prepare` again", s.files.Timelines().Path, t.Header.ActivityEvents, s.config.Labels.ActivityEvents)
+		return nil, state, fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; repeat the setting (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, t.Header.ActivityEvents, s.config.Labels.ActivityEvents)
 	}
 	return t, state, nil
+}
+
+// sameSource fails if the settings name another source than the one that the
+// timelines were made from.
+func (s *session) sameSource(h prepare.Header) error {
+	path := s.files.Timelines().Path
+	if h.Timezone != s.config.Source.Timezone {
+		return fmt.Errorf("%s was prepared with source.timezone = %s, now it is %s; run `churn prepare` again", path, h.Timezone, s.config.Source.Timezone)
+	}
+	if s.config.Source.Users == "" && s.config.Source.Events == "" {
+		return nil
+	}
+	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
+	if err != nil {
+		return err
+	}
+	m, err := s.files.Manifest(s.files.Timelines())
+	if err != nil {
+		return err
+	}
+	var made []string
+	for _, f := range m.Inputs {
+		made = append(made, f.Path)
+	}
+	if named := slices.Concat(files.Users, files.Events); !slices.Equal(named, made) {
+		return fmt.Errorf("%s was prepared from %v, the settings name %v; run `churn prepare` again", path, made, named)
+	}
+	return nil
 }
 
 // features computes user_features_daily.

@@ -24,14 +24,15 @@ import (
 // everything is the report of run-all.
 type everything struct {
 	Generate *generate.Report `json:"generate,omitempty"`
-	Validate validate.Report  `json:"validate"`
-	Prepare  prepare.Report   `json:"prepare"`
-	Features features.Report  `json:"features"`
-	Labels   labels.Report    `json:"labels"`
-	Dataset  dataset.Report   `json:"dataset"`
-	Train    train.Report     `json:"train"`
-	Promote  promotion        `json:"promote"`
-	Score    score.Report     `json:"score"`
+	Validate validate.Report  `json:"validate,omitzero"`
+	Prepare  prepare.Report   `json:"prepare,omitzero"`
+	Features features.Report  `json:"features,omitzero"`
+	Labels   labels.Report    `json:"labels,omitzero"`
+	Dataset  dataset.Report   `json:"dataset,omitzero"`
+	Train    train.Report     `json:"train,omitzero"`
+	Promote  promotion        `json:"promote,omitzero"`
+	Score    score.Report     `json:"score,omitzero"`
+	Error    string           `json:"error,omitempty"` // why it ended early
 }
 
 func runAllCommand(s *session) *cli.Command {
@@ -44,6 +45,9 @@ func runAllCommand(s *session) *cli.Command {
 			err := s.runAll(c.Context, &r)
 			if err != nil && !s.json {
 				return err
+			}
+			if err != nil {
+				r.Error = err.Error()
 			}
 			// As JSON a run that failed shows how far it came, too.
 			return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r, s.invocation()) }), err)

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"churn/internal/atomicfile"
 	"churn/internal/config"
+	"churn/internal/table"
 	"churn/model/metric"
 	"churn/pipeline"
 	"churn/pipeline/features"
@@ -104,8 +106,11 @@ func (s *session) truth() (train.Truth, error) {
 		return nil, nil //nolint:nilerr // moved away, or too large to be worth its memory
 	}
 	same := func(f pipeline.FileState) bool { return f.SHA256 == events.Output.SHA256 }
-	if slices.ContainsFunc(prepared.Inputs, same) && exists(truth.Path) {
-		return train.LoadTruth(truth.Path)
+	for _, format := range []table.Format{table.CSV, table.Parquet} {
+		path := filepath.Join(s.config.Paths.Raw, "truth."+string(format))
+		if slices.ContainsFunc(prepared.Inputs, same) && exists(path) {
+			return train.LoadTruth(path)
+		}
 	}
 	return nil, nil
 }

@@ -110,6 +110,16 @@ func (w *Workspace) Record(out Output, info table.Info, m Made) error {
 	return err
 }
 
+// Forget removes an output and its manifest, if they are there.
+func (w *Workspace) Forget(out Output) error {
+	for _, path := range []string{out.Path, manifestPath(out.Path)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // manifestPath puts <name>.manifest.json beside <name>.<format>.
 func manifestPath(path string) string {
 	return path[:len(path)-len(filepath.Ext(path))] + ".manifest.json"

@@ -112,7 +112,7 @@ func appendDaily(b *table.Batch, t *pipeline.Timeline, span pipeline.Span, dense
 
 func eventsSchema() table.Schema {
 	return table.Schema{{Name: "event_id", Kind: table.Text}, {Name: "user_id", Kind: table.Text}, {Name: "event_time", Kind: table.Text}, {Name: "event_type", Kind: table.Text},
-		{Name: "course_id", Kind: table.Text}, {Name: "watch_minutes", Kind: table.Float}, {Name: "quiz_score", Kind: table.Float}, {Name: "amount", Kind: table.Float}, {Name: "known_at", Kind: table.Date}}
+		{Name: "course_id", Kind: table.Text}, {Name: "watch_minutes", Kind: table.Float}, {Name: "quiz_score", Kind: table.Float}, {Name: "amount", Kind: table.Float}, {Name: "known_at", Kind: table.Text}}
 }
 
 // appendEvents appends the user's accepted events in order of time, which is
@@ -135,9 +135,17 @@ func appendEvents(b *table.Batch, u pipeline.User, events []pipeline.Event, text
 		b.Float(e.Minutes)
 		b.Float(e.Score)
 		b.Float(e.Amount)
-		b.Date(e.Known)
+		b.Text(lateDay(e))
 		b.EndRow()
 	}
+}
+
+// lateDay returns the day on which an event became known, "" if on its own.
+func lateDay(e *pipeline.Event) string {
+	if e.Known == e.Day {
+		return ""
+	}
+	return e.Known.String()
 }
 
 // ParseSize reads a number of bytes with a unit: 512MiB, 2GiB, 1.5GB.

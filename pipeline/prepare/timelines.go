@@ -32,6 +32,7 @@ type Header struct {
 	Span           pipeline.Span `json:"span"`
 	Users          int           `json:"users"`
 	Courses        []string      `json:"courses"` // course n is Courses[n-1]
+	Timezone       string        `json:"timezone"`
 	EventTypes     []string      `json:"event_types"`
 	ActivityEvents []string      `json:"activity_events"`
 }

@@ -221,8 +221,13 @@ func (t *trainer) compare(v *Verdict, m Measured, r *Report) (err error) {
 	if v.OverFloor, err = metric.PairedDifference(m.sample, r.Floor.sample, PRAUC, t.evaluation()); err != nil {
 		return err
 	}
-	v.OverRule, err = metric.PairedDifference(m.sample, r.Rule.sample, PRAUC, t.evaluation())
-	return err
+	if v.OverRule, err = metric.PairedDifference(m.sample, r.Rule.sample, PRAUC, t.evaluation()); err != nil {
+		return err
+	}
+	if v.Passed && v.Warning == "" && !(v.OverFloor.Low > 0 && v.OverRule.Low > 0) {
+		v.Warning = "the lead may be chance: an interval of the differences holds zero; more users or history would tell"
+	}
+	return nil
 }
 
 // sample groups the test rows by as-of date and by user.

@@ -15,9 +15,11 @@ type Status string
 const (
 	Passed    Status = "passed"
 	Tolerated Status = "tolerated"
-	Failed    Status = "failed"
-	Errored   Status = "error"
-	NotRun    Status = "not_run"
+	// Quarantined means that the failing rows were taken out.
+	Quarantined Status = "quarantined"
+	Failed      Status = "failed"
+	Errored     Status = "error"
+	NotRun      Status = "not_run"
 )
 
 // Failure is one place that failed a check.
@@ -112,6 +114,8 @@ func (c *Check) settle() {
 	case c.Status == NotRun && c.Failures == 0 && c.Checked == 0:
 	case c.Failures == 0:
 		c.Status = Passed
+	case share <= c.Tolerance && c.Level == RowLevel && c.Severity == Critical:
+		c.Status = Quarantined
 	case share <= c.Tolerance:
 		c.Status = Tolerated
 	default:

@@ -117,6 +117,9 @@ func (r *Rules) event(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 	return at.second
 }
 
+// endOfDay is the last second of a day.
+const endOfDay = 86399
+
 // times checks event_time and known_at.
 func (r *Rules) times(rec *EventRecord, signup pipeline.Date, out *pipeline.Event, f *faults) moment {
 	at, err := parseMoment(rec.Time, r.location)
@@ -135,6 +138,9 @@ func (r *Rules) times(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 		return at
 	}
 	known, err := parseMoment(rec.KnownAt, r.location)
+	if day, ok := parseDay(rec.KnownAt, r.location); ok && len(rec.KnownAt) == len("2006-01-02") {
+		known, err = moment{day: day, second: endOfDay}, nil // known in the course of that day
+	}
 	switch {
 	case err != nil:
 		f.add(knownAtValid, "known_at", rec.KnownAt, err.Error())
