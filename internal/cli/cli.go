@@ -114,7 +114,13 @@ func newApp(s *session) *cli.App {
 // misused says in our words what package flag found.
 func misused(_ *cli.Context, err error, _ bool) error {
 	words := strings.NewReplacer("flag provided but not defined: -", "there is no flag --", "flag needs an argument: -", "a value is missing after --")
-	return usageError{errors.New(words.Replace(err.Error()))}
+	text := words.Replace(err.Error())
+	for _, global := range []string{"config", "set", "profile", "log-format", "log-level", "progress", "json"} {
+		if text == "there is no flag --"+global {
+			text += " after a command: it is a global flag, write it before the command"
+		}
+	}
+	return usageError{errors.New(text)}
 }
 
 // guard makes a command refuse what it does not take.
