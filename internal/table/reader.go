@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -80,6 +81,37 @@ func (r *Reader) Notes() Notes { return r.notes }
 
 // ReadBlock returns the next block of records, or io.EOF after the last.
 func (r *Reader) ReadBlock() (*Block, error) { return r.blocks.readBlock() }
+
+// Next is ReadBlock in the form that parallel.Ordered takes: ok is false after
+// the last block.
+func (r *Reader) Next() (block *Block, ok bool, err error) {
+	block, err = r.ReadBlock()
+	if errors.Is(err, io.EOF) {
+		return nil, false, nil
+	}
+	return block, err == nil, err
+}
+
+// Each calls visit for the remaining records, one after the other, until the
+// first error. A record is valid during the call only.
+func (r *Reader) Each(visit func(*Record) error) error {
+	for {
+		block, ok, err := r.Next()
+		if err != nil || !ok {
+			return err
+		}
+		rec := block.Scan()
+		for rec.Next() {
+			if err := visit(rec); err != nil {
+				return err
+			}
+		}
+		if rec.Err() != nil {
+			return rec.Err()
+		}
+		block.Release()
+	}
+}
 
 // Column returns the position of a column, or -1.
 func (r *Reader) Column(name string) int {

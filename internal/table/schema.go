@@ -29,15 +29,6 @@ type Column struct {
 // Schema lists the columns of a table in order.
 type Schema []Column
 
-// Columns returns a schema in which all names have the same kind.
-func Columns(kind Kind, names ...string) Schema {
-	s := make(Schema, len(names))
-	for i, n := range names {
-		s[i] = Column{Name: n, Kind: kind}
-	}
-	return s
-}
-
 // Format is a file format, and at once the file name extension without a dot.
 type Format string
 

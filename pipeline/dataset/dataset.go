@@ -4,9 +4,7 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
 	"churn/internal/parallel"
 	"churn/internal/table"
@@ -180,11 +178,8 @@ func (l *labelRows) next() (bool, error) {
 		if l.record != nil && l.record.Err() != nil {
 			return false, l.record.Err()
 		}
-		block, err := l.reader.ReadBlock()
-		if errors.Is(err, io.EOF) {
-			return false, nil
-		}
-		if err != nil {
+		block, ok, err := l.reader.Next()
+		if err != nil || !ok {
 			return false, err
 		}
 		l.record = block.Scan()
@@ -214,14 +209,11 @@ func join(ctx context.Context, in Inputs, fates []fate, w *table.Writer, report 
 	mismatch := fmt.Errorf("%s was not made from the present timelines and as-of dates; run `churn features` again", in.Features)
 	row := 0
 	next := func() (part, bool, error) {
-		block, err := features.ReadBlock()
-		if errors.Is(err, io.EOF) {
-			if row != len(fates) {
-				return part{}, false, mismatch
-			}
-			return part{}, false, nil
+		block, ok, err := features.Next()
+		if err == nil && !ok && row != len(fates) {
+			err = mismatch
 		}
-		if err != nil {
+		if err != nil || !ok {
 			return part{}, false, err
 		}
 		p := part{block, row}

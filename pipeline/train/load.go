@@ -2,9 +2,7 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 
 	"github.com/cespare/xxhash/v2"
@@ -60,15 +58,8 @@ func Load(ctx context.Context, path string, index *features.Index, total int64, 
 	}
 	rows := &Rows{Sampled: l.sample.limit != math.MaxUint64}
 	rows.Frame.NumericNames, rows.Frame.CategoricalNames = index.Names()
-	next := func() (*table.Block, bool, error) {
-		b, err := r.ReadBlock()
-		if errors.Is(err, io.EOF) {
-			return nil, false, nil
-		}
-		return b, err == nil, err
-	}
 	join := joiner{rows: rows}
-	err = parallel.Ordered(ctx, next, l.part, func(p *part) error {
+	err = parallel.Ordered(ctx, r.Next, l.part, func(p *part) error {
 		join.add(p)
 		if progress != nil {
 			progress(int64(rows.Len()), total)

@@ -1,9 +1,7 @@
 package train
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"churn/internal/table"
 	"churn/pipeline"
@@ -40,30 +38,19 @@ func LoadTruth(path string) (Truth, error) {
 		return nil, fmt.Errorf("%s: lacks one of user_id, as_of_date, %s; run `churn generate` again", path, truthColumn)
 	}
 	truth := Truth{}
-	for {
-		block, err := r.ReadBlock()
-		if errors.Is(err, io.EOF) {
-			return truth, nil
-		}
+	err = r.Each(func(rec *table.Record) error {
+		date, err := pipeline.ParseDate(string(rec.Field(asOf)))
 		if err != nil {
-			return nil, err
+			return rec.Errorf("as_of_date", "%v", err)
 		}
-		rec := block.Scan()
-		for rec.Next() {
-			date, err := pipeline.ParseDate(string(rec.Field(asOf)))
-			if err != nil {
-				return nil, rec.Errorf("as_of_date", "%v", err)
-			}
-			p, err := table.ParseFloat(rec.Field(probability))
-			if err != nil {
-				return nil, rec.Errorf(truthColumn, "%v", err)
-			}
-			truth[truthKey{string(rec.Field(user)), date}] = p
+		p, err := table.ParseFloat(rec.Field(probability))
+		if err != nil {
+			return rec.Errorf(truthColumn, "%v", err)
 		}
-		if rec.Err() != nil {
-			return nil, rec.Err()
-		}
-	}
+		truth[truthKey{string(rec.Field(user)), date}] = p
+		return nil
+	})
+	return truth, err
 }
 
 // ceiling measures the truth on the test rows; nil where it does not cover

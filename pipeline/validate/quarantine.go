@@ -1,9 +1,7 @@
 package validate
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"churn/internal/table"
@@ -63,7 +61,7 @@ func (v *validation) quarantineRow(batch *table.Batch, b *badRow) {
 func (v *validation) readUsers() error {
 	var accepted []pipeline.User
 	seen := map[string]int{}
-	for i, path := range v.in.Files.Users {
+	for _, path := range v.in.Files.Users {
 		r, ok, err := v.open(path, usersColumns, UserColumns())
 		if err != nil {
 			return err
@@ -72,7 +70,7 @@ func (v *validation) readUsers() error {
 			continue
 		}
 		before := v.report.Users.Rows
-		if err := v.readUserFile(r, i, seen, &accepted); err != nil {
+		if err := v.readUserFile(r, seen, &accepted); err != nil {
 			r.Close()
 			return err
 		}
@@ -93,34 +91,20 @@ func (v *validation) readUsers() error {
 	return nil
 }
 
-func (v *validation) readUserFile(r *table.Reader, file int, seen map[string]int, accepted *[]pipeline.User) error {
+func (v *validation) readUserFile(r *table.Reader, seen map[string]int, accepted *[]pipeline.User) error {
 	columns := source.Locate(r, UserColumns())
-	for {
-		block, err := r.ReadBlock()
-		if errors.Is(err, io.EOF) {
+	return r.Each(func(rec *table.Record) error {
+		v.report.Users.Rows++
+		user, f := v.userOf(rec, len(r.Header()), columns, seen)
+		if !v.rules.rejects(f) {
+			seen[user.ID] = rec.Number()
+			*accepted = append(*accepted, user)
+		}
+		if len(f) == 0 {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		rec := block.Scan()
-		for rec.Next() {
-			v.report.Users.Rows++
-			user, f := v.userOf(rec, len(r.Header()), columns, seen)
-			if len(f) > 0 {
-				if err := v.takeUserFaults(rec, file, f); err != nil {
-					return err
-				}
-			}
-			if !v.rules.rejects(f) {
-				seen[user.ID] = rec.Number()
-				*accepted = append(*accepted, user)
-			}
-		}
-		if rec.Err() != nil {
-			return rec.Err()
-		}
-	}
+		return v.takeUserFaults(rec, f)
+	})
 }
 
 func (v *validation) userOf(rec *table.Record, width int, c source.Columns, seen map[string]int) (user pipeline.User, f faults) {
@@ -146,12 +130,12 @@ func (v *validation) intern(s string) string {
 	return s
 }
 
-func (v *validation) takeUserFaults(rec *table.Record, file int, f faults) error {
+func (v *validation) takeUserFaults(rec *table.Record, f faults) error {
 	var failures [numChecks]int64
 	for _, x := range f {
 		failures[x.check]++
 	}
-	return v.takeBad([]badRow{newBadRow(rec, file, f, v.rules.rejects(f))}, &failures)
+	return v.takeBad([]badRow{newBadRow(rec, f, v.rules.rejects(f))}, &failures)
 }
 
 // quarantineRepeated reads the files with repeated event ids once more, since
@@ -161,7 +145,7 @@ func (v *validation) quarantineRepeated(repeated []uint64) error {
 		if len(repeated) == 0 {
 			return nil
 		}
-		if repeated[0]>>40 != uint64(number) {
+		if fileOf(repeated[0]) != number {
 			continue
 		}
 		n, err := v.quarantineFrom(path, number, repeated)
@@ -182,27 +166,15 @@ func (v *validation) quarantineFrom(path string, number int, positions []uint64)
 	}
 	defer r.Close()
 	id := r.Column(EventColumns()[0])
-	for {
-		block, err := r.ReadBlock()
-		if errors.Is(err, io.EOF) {
-			return n, nil
+	err = r.Each(func(rec *table.Record) error {
+		if n == len(positions) || positions[n] != positionOf(number, rec) {
+			return nil
 		}
-		if err != nil {
-			return n, err
-		}
-		var bad []badRow
-		for rec := block.Scan(); rec.Next(); {
-			if n < len(positions) && positions[n] == uint64(number)<<40|uint64(rec.Number()) {
-				f := faults{{eventIDUnique, "event_id", trim(rec.Field(id)), "stands on another line too; the one known first counts"}}
-				bad = append(bad, newBadRow(rec, number, f, true))
-				n++
-			}
-		}
-		failures := [numChecks]int64{eventIDUnique: int64(len(bad))}
-		if err := v.takeBad(bad, &failures); err != nil {
-			return n, err
-		}
-	}
+		n++
+		f := faults{{eventIDUnique, "event_id", trim(rec.Field(id)), "stands on another line too; the one known first counts"}}
+		return v.takeBad([]badRow{newBadRow(rec, f, true)}, &[numChecks]int64{eventIDUnique: 1})
+	})
+	return n, err
 }
 
 func missingColumns(r *table.Reader, wanted []string) (missing []string) {

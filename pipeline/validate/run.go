@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -198,11 +197,8 @@ func (v *validation) readEventFile(ctx context.Context, s *eventScanner, number 
 	}
 	columns, before := source.Locate(r, names), v.report.Events.Rows
 	next := func() (eventBlock, bool, error) {
-		b, err := r.ReadBlock()
-		if errors.Is(err, io.EOF) {
-			return eventBlock{}, false, nil
-		}
-		return eventBlock{Block: b, file: number, width: len(r.Header()), columns: columns}, err == nil, err
+		b, ok, err := r.Next()
+		return eventBlock{Block: b, file: number, width: len(r.Header()), columns: columns}, ok, err
 	}
 	var offset int64
 	collect := func(b *blockResult) error {
@@ -297,11 +293,21 @@ func (v *validation) findRepeated() ([]uint64, error) {
 	c := v.check(duplicateRows)
 	c.Checked, c.Failures = v.report.Events.Accepted, int64(len(equal))
 	for _, position := range equal[:min(len(equal), v.params.Examples)] {
-		c.Examples = append(c.Examples, Failure{File: v.in.Files.Events[position>>40], Line: lineOf(position), What: "equal to another row apart from event_id"})
+		c.Examples = append(c.Examples, Failure{File: v.in.Files.Events[fileOf(position)], Line: lineOf(position), What: "equal to another row apart from event_id"})
 	}
 	v.report.Events.Accepted -= int64(len(again))
 	v.report.Events.Rejected += int64(len(again))
 	return again, v.quarantineRepeated(again)
 }
 
-func lineOf(position uint64) int { return int(position & (1<<40 - 1)) }
+// A position tells a row apart from all others, in the order of reading: the
+// number of the file, then the line.
+const lineBits = 40
+
+func positionOf(file int, rec *table.Record) uint64 {
+	return uint64(file)<<lineBits | uint64(rec.Number())
+}
+
+func fileOf(position uint64) int { return int(position >> lineBits) }
+
+func lineOf(position uint64) int { return int(position & (1<<lineBits - 1)) }

@@ -12,7 +12,6 @@ import (
 
 // badRow is a row on its way to the quarantine or the report.
 type badRow struct {
-	position uint64
 	line     int
 	faults   []Failure
 	checks   []checkID
@@ -91,7 +90,7 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 		out.rows++
 		f = f[:0]
 		if !checkShape(rec, block.width, &f) {
-			s.keep(rec, block.file, f, out)
+			s.keep(rec, f, out)
 			continue
 		}
 		raw := eventFields(rec, block.columns)
@@ -103,8 +102,8 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 		}
 		signup := s.users.signup(event.User)
 		event.Second = s.rules.event(&raw, signup, &event.Event, &f)
-		event.Position = uint64(block.file)<<40 | uint64(rec.Number())
-		if len(f) > 0 && s.keep(rec, block.file, f, out) {
+		event.Position = positionOf(block.file, rec)
+		if len(f) > 0 && s.keep(rec, f, out) {
 			continue
 		}
 		s.accept(rec, block.columns, &raw, &event, out)
@@ -174,20 +173,20 @@ func contentKey(rec *table.Record, c source.Columns, raw *EventRecord) (h uint64
 }
 
 // keep records the faults of a row and reports whether it is rejected.
-func (s *eventScanner) keep(rec *table.Record, file int, f faults, out *blockResult) bool {
+func (s *eventScanner) keep(rec *table.Record, f faults, out *blockResult) bool {
 	rejected, shown := s.rules.rejects(f), false
 	for _, x := range f {
 		out.failures[x.check]++
 		shown = shown || out.failures[x.check] <= int64(s.examples)
 	}
 	if rejected || shown {
-		out.bad = append(out.bad, newBadRow(rec, file, f, rejected))
+		out.bad = append(out.bad, newBadRow(rec, f, rejected))
 	}
 	return rejected
 }
 
-func newBadRow(rec *table.Record, file int, f faults, critical bool) badRow {
-	b := badRow{position: uint64(file)<<40 | uint64(rec.Number()), line: rec.Number(), critical: critical, text: string(rec.Line())}
+func newBadRow(rec *table.Record, f faults, critical bool) badRow {
+	b := badRow{line: rec.Number(), critical: critical, text: string(rec.Line())}
 	for _, x := range f {
 		b.checks = append(b.checks, x.check)
 		b.faults = append(b.faults, Failure{File: rec.File(), Line: rec.Number(), Field: x.field, Value: string(x.value), What: x.what})
