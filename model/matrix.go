@@ -8,7 +8,7 @@ package model
 type Matrix struct {
 	Names  []string  // Width dense names, then the one-hot names; len is Cols()
 	Width  int       // number of dense columns
-	Dense  []float64 // rows × Width, row-major, finite
+	Dense  []float64 // rows × Width, row-major, finite; NaN is null where the encoder is raw
 	Groups int       // number of one-hot groups
 	Codes  []int32   // rows × Groups, row-major: the encoded column in [Width, Cols())
 }

@@ -18,7 +18,10 @@ func (e *Encoder) Check() error {
 		return fmt.Errorf("encoder: %d columns, of which %d dense, in %d groups", e.Cols, e.Width, e.Groups)
 	}
 	made := make([]int, e.Cols)
-	for _, n := range e.Numeric {
+	for i, n := range e.Numeric {
+		if e.Raw && (n.Value.Col != i || n.Missing.Col >= 0) {
+			return fmt.Errorf("encoder: the raw numeric %s is out of place", n.Name)
+		}
 		if err := errors.Join(n.Value.check(n.Name, made[:e.Width]), n.Missing.check(n.Name, made[:e.Width])); err != nil {
 			return err
 		}

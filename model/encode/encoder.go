@@ -6,6 +6,9 @@
 //	  with nulls 1 if null → standardise                  one more dense column
 //	categorical  level → code, "other" if unknown         one one-hot group
 //
+// A raw encoder (Options.Raw), for trees, leaves numerics as they are, with NaN
+// for null, and codes categoricals alike.
+//
 // An Encoder is fitted on training rows only and then frozen: the same raw row
 // gives the same bits one at a time (Encode), in bulk (Matrix), on any number
 // of cores, and after a round trip through JSON.
@@ -34,11 +37,12 @@ const chunkRows = 4096
 // Encoder is a fitted encoding. All fields are plain data for JSON; treat them
 // as read-only. It is safe for concurrent use.
 type Encoder struct {
-	Numeric     []Numeric     `json:"numeric"`     // one per raw numeric, in the frame's order
-	Categorical []Categorical `json:"categorical"` // one per raw categorical, in the frame's order
-	Width       int           `json:"width"`       // dense columns
-	Groups      int           `json:"groups"`      // one-hot groups
-	Cols        int           `json:"cols"`        // all encoded columns
+	Raw         bool          `json:"raw,omitempty"` // numerics are neither scaled nor imputed
+	Numeric     []Numeric     `json:"numeric"`       // one per raw numeric, in the frame's order
+	Categorical []Categorical `json:"categorical"`   // one per raw categorical, in the frame's order
+	Width       int           `json:"width"`         // dense columns
+	Groups      int           `json:"groups"`        // one-hot groups
+	Cols        int           `json:"cols"`          // all encoded columns
 }
 
 // Numeric says how one raw numeric is encoded.
@@ -121,7 +125,11 @@ func (e *Encoder) Encode(num []float64, cat []string, dst model.Row) {
 		panic("encode: destination does not have the encoder's shape")
 	}
 	for i := range e.Numeric {
-		e.Numeric[i].encode(num[i], dst.Dense)
+		if e.Raw {
+			dst.Dense[i] = finiteOrNaN(num[i])
+		} else {
+			e.Numeric[i].encode(num[i], dst.Dense)
+		}
 	}
 	group := 0
 	for j := range e.Categorical {
@@ -148,6 +156,14 @@ func (e *Encoder) Matrix(f *model.Frame) *model.Matrix {
 		}
 	})
 	return m
+}
+
+// finiteOrNaN returns x, or NaN in place of an infinity.
+func finiteOrNaN(x float64) float64 {
+	if math.IsInf(x, 0) {
+		return math.NaN()
+	}
+	return x
 }
 
 // encode writes the value and the null indicator of raw value x.

@@ -18,6 +18,7 @@ type Column struct {
 
 // Options of Fit. The zero value means: no logs, and the defaults below.
 type Options struct {
+	Raw           bool     // leave numerics as they are, null as NaN; Column.Log is ignored
 	Numeric       []Column // nil, or one per numeric column of the frame, in its order
 	MaxLevels     int      // most levels a categorical keeps beside "other"; 0 = 20
 	MinLevelCount int      // fewest training rows of a kept level; 0 = 20
@@ -62,18 +63,28 @@ func (o Options) check(f *model.Frame) error {
 // null indicator if some but not all rows are null. A categorical keeps the
 // levels with at least MinLevelCount rows, at most MaxLevels of them (the most
 // frequent first, ties by name), sorted by name; it is dropped if every row
-// falls on one level. Sums run in fixed chunks: the same bits on any machine.
+// falls on one level. A raw encoder keeps every numeric. Sums run in fixed chunks: the same bits on any machine.
 func Fit(f *model.Frame, o Options) (*Encoder, error) {
 	o = o.withDefaults(f)
 	if err := o.check(f); err != nil {
 		return nil, fmt.Errorf("fit encoder: %w", err)
 	}
-	e := &Encoder{}
-	if err := e.fitNumeric(f, o); err != nil {
+	e := &Encoder{Raw: o.Raw}
+	if o.Raw {
+		e.keepNumeric(f)
+	} else if err := e.fitNumeric(f, o); err != nil {
 		return nil, fmt.Errorf("fit encoder: %w", err)
 	}
 	e.fitCategorical(f, o)
 	return e, nil
+}
+
+// keepNumeric gives every numeric the dense column of its own position.
+func (e *Encoder) keepNumeric(f *model.Frame) {
+	for i, name := range f.NumericNames {
+		e.Numeric = append(e.Numeric, Numeric{Name: name, Value: Scaled{Col: i, Std: 1}, Missing: Scaled{Col: -1, Std: 1}})
+	}
+	e.Width, e.Cols = len(f.NumericNames), len(f.NumericNames)
 }
 
 // fitNumeric fills in Numeric and Width.
