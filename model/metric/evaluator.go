@@ -33,7 +33,7 @@ func newEvaluator(s Sample, p EvalParams) *evaluator {
 		t.rows++
 		t.positives += number(s.Label[i])
 		if e.losses {
-			t.logLoss += logLoss(s.Prob[i], s.Label[i])
+			t.logLoss += RowLogLoss(s.Prob[i], s.Label[i])
 			t.brier += squaredError(s.Prob[i], s.Label[i])
 		}
 	}
