@@ -18,6 +18,7 @@ type EvalParams struct {
 	TopK       []int     `json:"top_k"`      // lists of so many rows per group; each ≥ 1
 	TopShare   []float64 `json:"top_share"`  // lists of such a share of every group; each in (0, 1]
 	Confidence float64   `json:"confidence"` // of the intervals; in (0, 1)
+	Value      *Value    `json:"value"`      // what contacts cost and bring; nil = no profits
 }
 
 // Defaults returns 95 % intervals from 500 replicates: their ends are then the
@@ -44,6 +45,11 @@ func (p EvalParams) Validate() error {
 	}
 	if !(p.Confidence > 0 && p.Confidence < 1) {
 		errs = append(errs, fmt.Errorf("confidence: %v is not in (0, 1)", p.Confidence))
+	}
+	if p.Value != nil {
+		if err := p.Value.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("value: %w", err))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -120,9 +126,22 @@ func (r Report) Find(name string) (Estimate, bool) {
 	return r.Estimates[i], true
 }
 
-// Evaluate measures s: pr_auc (average precision), roc_auc, base_rate, log_loss
-// and brier unless Prob is nil, then precision_at_K and lift_at_K for every
-// list of p (K = 50, 1pct, …).
+// Evaluate measures s. In this order:
+//
+//	pr_auc, roc_auc           AveragePrecision, ROCAUC
+//	base_rate                 share of positives
+//	with Prob:
+//	log_loss, brier           LogLoss, Brier
+//	calibration_in_the_large  mean probability less share of positives
+//	for every list of p (K = 50, 1pct, …):
+//	precision_at_K, lift_at_K Top.Precision, Top.Lift
+//	with p.Value:
+//	profit_at_capacity        of the Capacity highest-scored rows of every group, per group
+//	profit_per_contact        the same per row contacted
+//	max_profit, empc          of the best number of contacts, per row of the sample
+//	with p.Value and Prob:
+//	profit_at_threshold       as at capacity, without the rows below Value.Threshold
+//	contacts_at_threshold     rows contacted then, per group
 //
 // The intervals are percentiles of a bootstrap over users (Efron & Tibshirani,
 // An Introduction to the Bootstrap, §13.3): rows of one user are not
@@ -131,16 +150,13 @@ func (r Report) Find(name string) (Estimate, bool) {
 // out of its interval. It panics if s or p is invalid.
 func Evaluate(s Sample, p EvalParams) Report {
 	e := newEvaluator(s, p)
-	report := Report{Rows: len(s.Label), Users: e.users, Groups: len(e.groups)}
-	if report.Rows == 0 {
-		report.Groups = 0
-	}
+	report := Report{Rows: len(s.Label), Users: e.users, Groups: e.groups}
 	for _, positive := range s.Label {
 		report.Positives += int(number(positive))
 	}
 	values := e.metrics(ones(e.users))
 	draws := replicates(e.users, p, e.metrics)
-	for i, name := range e.names {
+	for i, name := range e.names() {
 		report.Estimates = append(report.Estimates, interval(name, values[i], column(draws, i), p.Confidence))
 	}
 	return report
@@ -156,13 +172,12 @@ func PairedDifference(a, b Sample, metric string, p EvalParams) (Estimate, error
 		return Estimate{}, errors.New("paired difference: the samples are not of the same rows")
 	}
 	ea, eb := newEvaluator(a, p), newEvaluator(b, p)
-	ia, ib := slices.Index(ea.names, metric), slices.Index(eb.names, metric)
-	if ia < 0 || ib < 0 {
+	of, okA := ea.one(metric)
+	less, okB := eb.one(metric)
+	if !okA || !okB {
 		return Estimate{}, fmt.Errorf("paired difference: no metric %q", metric)
 	}
-	difference := func(weight []float64) []float64 {
-		return []float64{ea.metrics(weight)[ia] - eb.metrics(weight)[ib]}
-	}
+	difference := func(weight []float64) []float64 { return []float64{of(weight) - less(weight)} }
 	value := difference(ones(ea.users))[0]
 	draws := replicates(ea.users, p, difference)
 	return interval(metric, value, column(draws, 0), p.Confidence), nil

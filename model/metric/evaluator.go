@@ -1,20 +1,18 @@
 package metric
 
-// evaluator holds a sample sorted and summed up once, so that all metrics under
-// any weights of the users cost two passes over the rows.
-type evaluator struct {
+import "slices"
+
+// measure is a few metrics that share a pass over the rows.
+type measure struct {
 	names  []string
-	users  int
-	scores ranking   // all rows by falling score
-	groups []ranking // the rows of every group by falling score
-	cuts   []cut
-	total  []sums // of every user
-	losses bool   // whether there are probabilities
+	values func(weight []float64) []float64 // of names, with weight[u] for the rows of user u
 }
 
-// sums are those of one user's rows.
-type sums struct {
-	rows, positives, logLoss, brier float64
+// evaluator holds a sample sorted and summed up once, so that metrics under any
+// weights of the users cost a pass over the rows each.
+type evaluator struct {
+	users, groups int
+	measures      []measure
 }
 
 // newEvaluator prepares s. It panics if s or p is invalid.
@@ -24,57 +22,68 @@ func newEvaluator(s Sample, p EvalParams) *evaluator {
 		panic("metric: invalid EvalParams")
 	}
 	user, count := s.clusters()
-	e := &evaluator{
-		users: count, scores: rank(s, user), groups: rankGroups(s, user),
-		cuts: p.cuts(), losses: s.Prob != nil, total: make([]sums, count),
+	scores, groups := rank(s, user), rankGroups(s, user)
+	e := &evaluator{users: count, groups: len(groups)}
+	e.add(curves(scores), means(s, user, count), tops(groups, p.cuts()))
+	if p.Value == nil {
+		return e
 	}
-	for i, u := range user {
-		t := &e.total[u]
-		t.rows++
-		t.positives += number(s.Label[i])
-		if e.losses {
-			t.logLoss += RowLogLoss(s.Prob[i], s.Label[i])
-			t.brier += squaredError(s.Prob[i], s.Label[i])
-		}
-	}
-	e.names = []string{"pr_auc", "roc_auc", "base_rate"}
-	if e.losses {
-		e.names = append(e.names, "log_loss", "brier")
-	}
-	for _, c := range e.cuts {
-		e.names = append(e.names, "precision_at_"+c.name(), "lift_at_"+c.name())
+	e.add(p.Value.atCapacity(groups), p.Value.best(scores))
+	if s.Prob != nil {
+		e.add(p.Value.atThreshold(s, user))
 	}
 	return e
 }
 
-// metrics returns the values of names, with weight[u] for the rows of user u.
-func (e *evaluator) metrics(weight []float64) []float64 {
-	out := make([]float64, 0, len(e.names))
-	precision, auc := e.scores.curves(weight)
-	t := e.weighted(weight)
-	out = append(out, precision, auc, ratio(t.positives, t.rows))
-	if e.losses {
-		out = append(out, ratio(t.logLoss, t.rows), ratio(t.brier, t.rows))
-	}
-	tops := make([]Top, len(e.cuts))
-	for _, g := range e.groups {
-		g.cut(e.cuts, weight, tops)
-	}
-	for _, t := range tops {
-		out = append(out, t.Precision(), t.Lift())
+func (e *evaluator) add(m ...measure) { e.measures = append(e.measures, m...) }
+
+// names returns the names of all metrics.
+func (e *evaluator) names() (out []string) {
+	for _, m := range e.measures {
+		out = append(out, m.names...)
 	}
 	return out
 }
 
-// weighted returns the weighted sums over all users.
-func (e *evaluator) weighted(weight []float64) sums {
-	var t sums
-	for u, w := range weight {
-		s := &e.total[u]
-		t.rows += float64(w * s.rows)
-		t.positives += float64(w * s.positives)
-		t.logLoss += float64(w * s.logLoss)
-		t.brier += float64(w * s.brier)
+// metrics returns the values of all metrics.
+func (e *evaluator) metrics(weight []float64) (out []float64) {
+	for _, m := range e.measures {
+		out = append(out, m.values(weight)...)
 	}
-	return t
+	return out
+}
+
+// one returns the function of a single metric, and whether there is one.
+func (e *evaluator) one(name string) (metric func(weight []float64) float64, ok bool) {
+	for _, m := range e.measures {
+		if i := slices.Index(m.names, name); i >= 0 {
+			return func(weight []float64) float64 { return m.values(weight)[i] }, true
+		}
+	}
+	return nil, false
+}
+
+// curves measures the areas under the curves.
+func curves(scores ranking) measure {
+	return measure{
+		names: []string{"pr_auc", "roc_auc"},
+		values: func(weight []float64) []float64 {
+			precision, auc := scores.curves(weight)
+			return []float64{precision, auc}
+		},
+	}
+}
+
+// tops measures the lists of the highest scored.
+func tops(groups []ranking, cuts []cut) measure {
+	var names []string
+	for _, c := range cuts {
+		names = append(names, "precision_at_"+c.name(), "lift_at_"+c.name())
+	}
+	return measure{names: names, values: func(weight []float64) (out []float64) {
+		for _, t := range take(groups, cuts, weight) {
+			out = append(out, t.Precision(), t.Lift())
+		}
+		return out
+	}}
 }

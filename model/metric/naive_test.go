@@ -85,20 +85,69 @@ func naiveTop(s Sample, length func(size float64) float64) (top Top) {
 	return top
 }
 
-// naiveMetrics returns the metrics of EvalParams cuts 3 rows and a fifth, in
-// the order of Evaluate.
-func naiveMetrics(s Sample) []float64 {
+// naiveProfit: the expected profit of lists of 4 rows per group.
+func naiveProfit(s Sample, groups int) (perGroup, perContact float64) {
+	list := naiveTop(s, func(size float64) float64 { return min(4, size) })
+	profit := list.Hits*0.4*100 - list.Selected*12
+	return profit / float64(groups), profit / list.Selected
+}
+
+// naiveMaximum tries every threshold, and to contact nobody, at one success rate.
+func naiveMaximum(s Sample, successRate float64) float64 {
+	var best float64
+	for _, threshold := range s.Score {
+		var profit float64
+		for i, score := range s.Score {
+			if score >= threshold {
+				profit += number(s.Label[i])*successRate*100 - 12
+			}
+		}
+		best = max(best, profit)
+	}
+	return best / float64(len(s.Label))
+}
+
+// paying returns the rows of s for which a contact pays.
+func paying(s Sample) Sample {
+	var keep []int
+	for i, p := range s.Prob {
+		if p*0.4*100 >= 12 {
+			keep = append(keep, i)
+		}
+	}
+	return s.Subset(keep)
+}
+
+// naiveMetrics returns metrics of params by name; groups is the number of groups
+// before s was resampled.
+func naiveMetrics(s Sample, groups int) map[string]float64 {
 	few := naiveTop(s, func(size float64) float64 { return min(3, size) })
 	fifth := naiveTop(s, func(size float64) float64 { return math.Ceil(size/5 - 1e-9) })
-	return []float64{
-		naiveAP(s), naiveAUC(s), BaseRate(s.Label), LogLoss(s.Prob, s.Label), Brier(s.Prob, s.Label),
-		few.Hits / few.Selected, few.Hits / few.Chance, fifth.Hits / fifth.Selected, fifth.Hits / fifth.Chance,
+	profit, perContact := naiveProfit(s, groups)
+	trusting, _ := naiveProfit(paying(s), groups)
+	return map[string]float64{
+		"pr_auc": naiveAP(s), "roc_auc": naiveAUC(s),
+		"base_rate": BaseRate(s.Label), "log_loss": LogLoss(s.Prob, s.Label), "brier": Brier(s.Prob, s.Label),
+		"calibration_in_the_large": meanOf(s.Prob) - BaseRate(s.Label),
+		"precision_at_3":           few.Hits / few.Selected, "lift_at_3": few.Hits / few.Chance,
+		"precision_at_20pct": fifth.Hits / fifth.Selected, "lift_at_20pct": fifth.Hits / fifth.Chance,
+		"profit_at_capacity": profit, "profit_per_contact": perContact, "profit_at_threshold": trusting,
+		"max_profit": naiveMaximum(s, 0.4),
 	}
 }
 
-// params are the cuts of naiveMetrics.
+func meanOf(v []float64) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(len(v))
+}
+
+// params are the cuts and values of naiveMetrics.
 func params() EvalParams {
-	return EvalParams{Bootstrap: 200, Seed: 3, TopK: []int{3}, TopShare: []float64{0.2}, Confidence: 0.9}
+	value := Value{KeptCustomer: 100, ContactCost: 12, SuccessRate: 0.4, Capacity: 4}
+	return EvalParams{Bootstrap: 200, Seed: 3, TopK: []int{3}, TopShare: []float64{0.2}, Confidence: 0.9, Value: &value}
 }
 
 // random returns n rows of about n/3 users in 3 groups, with scores that tie

@@ -23,8 +23,11 @@ func rank(s Sample, user []int32) ranking {
 }
 
 // rankGroups sorts the rows of every group by falling score, and cuts the
-// ranking into groups, in the order of their numbers.
+// ranking into groups, in the order of their numbers. Of no rows there are none.
 func rankGroups(s Sample, user []int32) []ranking {
+	if len(s.Label) == 0 {
+		return nil
+	}
 	if s.Group == nil {
 		return []ranking{rank(s, user)}
 	}

@@ -32,11 +32,18 @@ func TopShare(s Sample, share float64) Top { return top(s, cut{share: share}) }
 
 // top takes one cut with weights of 1.
 func top(s Sample, c cut) Top {
-	tops, n := make([]Top, 1), len(s.Label)
-	for _, g := range rankGroups(s, singles(n)) {
-		g.cut([]cut{c}, ones(n), tops)
+	n := len(s.Label)
+	return take(rankGroups(s, singles(n)), []cut{c}, ones(n))[0]
+}
+
+// take returns what each of cuts takes of all groups, with weight[u] for the rows
+// of user u.
+func take(groups []ranking, cuts []cut, weight []float64) []Top {
+	tops := make([]Top, len(cuts))
+	for _, g := range groups {
+		g.cut(cuts, weight, tops)
 	}
-	return tops[0]
+	return tops
 }
 
 // cut is the length of a list: a number of rows, or else a share of the group.

@@ -1,0 +1,41 @@
+package metric
+
+// atCapacity measures the profit of contacting the Capacity highest-scored rows
+// of every group, or all if it has fewer, whatever their probabilities: the
+// figure by which rankings without probabilities compare at equal effort.
+func (v Value) atCapacity(groups []ranking) measure {
+	return measure{
+		names: []string{"profit_at_capacity", "profit_per_contact"},
+		values: func(weight []float64) []float64 {
+			profit, contacts := v.contact(groups, weight)
+			return []float64{ratio(profit, float64(len(groups))), ratio(profit, contacts)}
+		},
+	}
+}
+
+// atThreshold measures the profit of contacting, of the rows whose probability
+// reaches Threshold, the Capacity highest-scored ones of every group: what one
+// would do who trusts the probabilities, leaving capacity unused.
+func (v Value) atThreshold(s Sample, user []int32) measure {
+	var paying []int
+	for i, p := range s.Prob {
+		if p >= v.Threshold() {
+			paying = append(paying, i)
+		}
+	}
+	groups, dates := rankGroups(s.Subset(paying), pick(user, paying)), float64(len(rankGroups(s, user)))
+	return measure{
+		names: []string{"profit_at_threshold", "contacts_at_threshold"},
+		values: func(weight []float64) []float64 {
+			profit, contacts := v.contact(groups, weight)
+			return []float64{ratio(profit, dates), ratio(contacts, dates)}
+		},
+	}
+}
+
+// contact returns the profit of contacting the first Capacity rows of every
+// group, and how many rows those are.
+func (v Value) contact(groups []ranking, weight []float64) (profit, contacts float64) {
+	top := take(groups, []cut{{rows: v.Capacity}}, weight)[0]
+	return v.Profit(top.Selected, top.Hits), top.Selected
+}
