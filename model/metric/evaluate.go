@@ -47,9 +47,7 @@ func (p EvalParams) Validate() error {
 		errs = append(errs, fmt.Errorf("confidence: %v is not in (0, 1)", p.Confidence))
 	}
 	if p.Value != nil {
-		if err := p.Value.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("value: %w", err))
-		}
+		errs = append(errs, p.Value.Validate())
 	}
 	return errors.Join(errs...)
 }
@@ -65,6 +63,12 @@ func (p EvalParams) cuts() []cut {
 	}
 	return cuts
 }
+
+// Names of metrics that others ask for.
+const (
+	PRAUC            = "pr_auc"
+	ProfitAtCapacity = "profit_at_capacity"
+)
 
 // Estimate is a metric with the ends of its interval. NaN stands for what is
 // not defined, and is null in JSON.

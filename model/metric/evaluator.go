@@ -66,7 +66,7 @@ func (e *evaluator) one(name string) (metric func(weight []float64) float64, ok 
 // curves measures the areas under the curves.
 func curves(scores ranking) measure {
 	return measure{
-		names: []string{"pr_auc", "roc_auc"},
+		names: []string{PRAUC, "roc_auc"},
 		values: func(weight []float64) []float64 {
 			precision, auc := scores.curves(weight)
 			return []float64{precision, auc}

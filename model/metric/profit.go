@@ -5,7 +5,7 @@ package metric
 // figure by which rankings without probabilities compare at equal effort.
 func (v Value) atCapacity(groups []ranking) measure {
 	return measure{
-		names: []string{"profit_at_capacity", "profit_per_contact"},
+		names: []string{ProfitAtCapacity, "profit_per_contact"},
 		values: func(weight []float64) []float64 {
 			profit, contacts := v.contact(groups, weight)
 			return []float64{ratio(profit, float64(len(groups))), ratio(profit, contacts)}
