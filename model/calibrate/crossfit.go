@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"churn/internal/parallel"
-	"churn/model/metric"
 )
 
 // crossFit measures maps on users whose rows they were not fitted on.
@@ -40,13 +39,24 @@ func (c crossFit) measure(fit func([]row) (Map, error)) (Map, []float64, error) 
 			return
 		}
 		for _, r := range inside {
-			loss[r.index] = metric.RowLogLoss(m.Probability(r.margin), r.positive)
+			loss[r.index] = logLoss(m.Probability(r.margin), r.positive)
 		}
 	})
 	if failed := slices.IndexFunc(errs, func(err error) bool { return err != nil }); failed >= 0 {
 		return Map{}, nil, errs[failed]
 	}
 	return m, loss, nil
+}
+
+// logLoss returns -log(probability of the actual label), the probability clipped
+// to [1e-15, 1-1e-15] as in package metric, which uses this one.
+func logLoss(p float64, positive bool) float64 {
+	const clip = 1e-15
+	p = max(clip, min(1-clip, p))
+	if positive {
+		return -math.Log(p)
+	}
+	return -math.Log1p(-p)
 }
 
 // split returns the rows inside a fold and those outside, in their order.

@@ -24,23 +24,41 @@ func FitPlatt(margin []float64, label []bool, weight []float64) (Map, error) {
 	return fitPlatt(rows)
 }
 
+// Line returns slope and intercept of the greatest likelihood as FitPlatt does,
+// but of either sign: 1 and 0 if the margins are calibrated (Cox, 1958).
+func Line(margin []float64, label []bool, weight []float64) (slope, intercept float64, err error) {
+	rows, err := sorted(margin, label, weight)
+	if err != nil {
+		return 0, 0, err
+	}
+	l, err := fitLine(rows)
+	return l.slope, l.intercept, err
+}
+
 // fitPlatt is FitPlatt of rows in increasing order of the margin.
 func fitPlatt(rows []row) (Map, error) {
-	if err := checkClasses(rows); err != nil {
-		return Map{}, err
-	}
-	if separated(rows) {
-		return Map{}, errors.New("calibrate: the margins separate the classes (almost) without overlap; no line has the greatest likelihood")
-	}
-	center := meanMargin(rows)
-	l, err := newton(rows, center)
+	l, err := fitLine(rows)
 	if err != nil {
 		return Map{}, err
 	}
 	if !(l.slope > 0) {
 		return Map{}, errors.New("calibrate: the margins do not rise with the labels; a map would reverse their order")
 	}
-	return Map{Kind: Platt, Slope: l.slope, Intercept: l.intercept - float64(l.slope*center)}, nil
+	return Map{Kind: Platt, Slope: l.slope, Intercept: l.intercept}, nil
+}
+
+// fitLine is Line of rows.
+func fitLine(rows []row) (line, error) {
+	if err := checkClasses(rows); err != nil {
+		return line{}, err
+	}
+	if separated(rows) {
+		return line{}, errors.New("calibrate: the margins separate the classes (almost) without overlap; no line has the greatest likelihood")
+	}
+	center := meanMargin(rows)
+	l, err := newton(rows, center)
+	l.intercept -= float64(l.slope * center)
+	return l, err
 }
 
 // separated reports whether the classes meet in one margin at most. Otherwise a

@@ -137,6 +137,9 @@ func (r Report) Find(name string) (Estimate, bool) {
 //	with Prob:
 //	log_loss, brier           LogLoss, Brier
 //	calibration_in_the_large  mean probability less share of positives
+//	ece                       ECEEqualMass over ten bins
+//	calibration_slope,        of the log-odds: 1 and 0 if calibrated
+//	calibration_intercept
 //	for every list of p (K = 50, 1pct, …):
 //	precision_at_K, lift_at_K Top.Precision, Top.Lift
 //	with p.Value:

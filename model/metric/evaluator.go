@@ -24,12 +24,15 @@ func newEvaluator(s Sample, p EvalParams) *evaluator {
 	user, count := s.clusters()
 	scores, groups := rank(s, user), rankGroups(s, user)
 	e := &evaluator{users: count, groups: len(groups)}
-	e.add(curves(scores), means(s, user, count), tops(groups, p.cuts()))
-	if p.Value == nil {
-		return e
-	}
-	e.add(p.Value.atCapacity(groups), p.Value.best(scores))
+	e.add(curves(scores), means(s, user, count))
 	if s.Prob != nil {
+		e.add(equalMass(s, user), recalibration(s, user, count))
+	}
+	e.add(tops(groups, p.cuts()))
+	if p.Value != nil {
+		e.add(p.Value.atCapacity(groups), p.Value.best(scores))
+	}
+	if p.Value != nil && s.Prob != nil {
 		e.add(p.Value.atThreshold(s, user))
 	}
 	return e

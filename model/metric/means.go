@@ -31,7 +31,7 @@ func (t *sums) add(s Sample, i int) {
 	t.rows++
 	t.positives += number(s.Label[i])
 	if s.Prob != nil {
-		t.logLoss += RowLogLoss(s.Prob[i], s.Label[i])
+		t.logLoss += logLoss(s.Prob[i], s.Label[i])
 		t.brier += squaredError(s.Prob[i], s.Label[i])
 		t.excess += s.Prob[i] - number(s.Label[i])
 	}

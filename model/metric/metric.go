@@ -52,7 +52,7 @@ const probabilityClip = 1e-15
 
 // LogLoss returns the mean of -log(probability of the actual label), the
 // probability clipped to [1e-15, 1-1e-15].
-func LogLoss(prob []float64, label []bool) float64 { return mean(RowLogLoss, prob, label) }
+func LogLoss(prob []float64, label []bool) float64 { return mean(logLoss, prob, label) }
 
 // Brier returns the mean of (prob - label)².
 func Brier(prob []float64, label []bool) float64 { return mean(squaredError, prob, label) }
@@ -93,8 +93,8 @@ func mean(loss func(p float64, positive bool) float64, prob []float64, label []b
 	return sum / float64(len(prob))
 }
 
-// RowLogLoss returns the log-loss of one row.
-func RowLogLoss(p float64, positive bool) float64 {
+// logLoss returns -log(probability of the actual label).
+func logLoss(p float64, positive bool) float64 {
 	p = max(probabilityClip, min(1-probabilityClip, p))
 	if positive {
 		return -math.Log(p)

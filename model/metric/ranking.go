@@ -19,7 +19,8 @@ type ranking []entry
 
 // rank sorts all rows by falling score. user is the cluster of every row.
 func rank(s Sample, user []int32) ranking {
-	return s.sorted(user, func(a, b int32) int { return cmp.Compare(s.Score[b], s.Score[a]) })
+	r, _ := s.sorted(user, func(a, b int32) int { return cmp.Compare(s.Score[b], s.Score[a]) })
+	return r
 }
 
 // rankGroups sorts the rows of every group by falling score, and cuts the
@@ -31,7 +32,7 @@ func rankGroups(s Sample, user []int32) []ranking {
 	if s.Group == nil {
 		return []ranking{rank(s, user)}
 	}
-	r := s.sorted(user, func(a, b int32) int {
+	r, _ := s.sorted(user, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(s.Group[a], s.Group[b]), cmp.Compare(s.Score[b], s.Score[a]))
 	})
 	sizes := map[int32]int{}
@@ -46,21 +47,22 @@ func rankGroups(s Sample, user []int32) []ranking {
 	return groups
 }
 
-// sorted returns the rows in the order of compare, whose equals are one block.
-// Within a block the order is that of the rows, which no metric can see.
-func (s Sample) sorted(user []int32, compare func(a, b int32) int) ranking {
+// sorted returns the rows, and their indices, in the order of compare, whose
+// equals are one block. Within a block the order is that of the rows, which no
+// metric can see.
+func (s Sample) sorted(user []int32, compare func(a, b int32) int) (r ranking, order []int32) {
 	s.check()
-	order := make([]int32, len(s.Label))
+	order = make([]int32, len(s.Label))
 	for i := range order {
 		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(compare(a, b), cmp.Compare(a, b)) })
-	r := make(ranking, len(order))
+	r = make(ranking, len(order))
 	for k, i := range order {
 		last := k == len(order)-1 || compare(i, order[k+1]) != 0
 		r[k] = entry{user: user[i], positive: s.Label[i], last: last}
 	}
-	return r
+	return r, order
 }
 
 // curves returns the average precision and the area under the ROC curve, with
