@@ -15,6 +15,9 @@ type data struct {
 	w []float64 // nil = 1
 }
 
+// input returns d as Fit wants it.
+func (d data) input() Input { return Input{X: d.x, Label: d.y, Weight: d.w} }
+
 // windows returns n rows of d dense columns and two one-hot groups. The dense
 // columns are running sums, like counts over growing windows: neighbours
 // differ by noise of relative size eps, so that the condition number of their
@@ -97,7 +100,7 @@ func newton(d data, p *problem) ([]float64, float64) {
 		for a := range h {
 			h[a] = make([]float64, dim)
 			if a < dim-1 {
-				g[a], h[a][a] = p.lambda*theta[a], p.lambda
+				g[a], h[a][a] = p.l2*theta[a], p.l2
 			}
 		}
 		for i, x := range rows {
@@ -140,7 +143,7 @@ func naiveObjective(p *problem, rows [][]float64, theta []float64) float64 {
 		f += p.weight[i] * (math.Max(m, 0) + math.Log1p(math.Exp(-math.Abs(m))))
 	}
 	for _, b := range theta[:len(theta)-1] {
-		f += p.lambda / 2 * b * b
+		f += p.l2/2*b*b + p.l1*math.Abs(b)
 	}
 	return f
 }

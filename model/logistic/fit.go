@@ -3,16 +3,21 @@ package logistic
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 
 	"churn/model"
 )
 
 const (
-	// minSteps is the least number of inner steps of an epoch: with fewer, a
-	// small sample would not come near the noise floor that SVRG allows.
-	minSteps = 16
+	// hessianRows is the least number of rows of the preconditioner, and
+	// hessianFactor its least multiple of the dimension d. A leverage-weighted
+	// sample of S rows is off by about √(d/S) in every direction: 0.16 at 40.
+	hessianRows, hessianFactor = 8192, 40
+
+	// epochSteps is the least number of mini-batches that an epoch draws, as far
+	// as there are rows. SVRG needs as many steps as the condition number, which
+	// P brings near 1, and not a pass over all rows. Drawing m rows leaves an
+	// error of about √(d/m) of the way to the optimum.
+	epochSteps = 64
 
 	// minRate is the step below which a fit has diverged: a step this small
 	// along -P⁻¹∇f lowers any smooth objective unless rounding hides it.
@@ -24,32 +29,23 @@ const (
 )
 
 // Fit minimises the objective of the package comment and returns the best
-// model found. weights nil means 1 for every row; a weight of 0 is allowed.
-// progress, if not nil, is called with the state before every epoch and at the
-// end. It returns an error if the parameters are invalid, if the data cannot
-// be fitted (one class only, lengths that differ, a weight below 0, values that
-// are not finite), or with ctx's.
-func Fit(ctx context.Context, x *model.Matrix, y []bool, weights []float64, p Params, progress func(epoch int, objective, gap float64)) (*Model, Report, error) {
-	if err := p.Validate(); err != nil {
-		return nil, Report{}, fmt.Errorf("fit logistic regression: %w", err)
-	}
-	prob, err := newProblem(x, y, weights, p)
+// model found. progress, if not nil, is called with the state before every
+// epoch and at the end. It returns an error if the parameters are invalid, if
+// the data cannot be fitted (one class only, lengths that differ, a weight below
+// 0, values that are not finite), or with ctx's.
+//
+// Data that a hyperplane separates has no optimum without a penalty: the status
+// is then not Converged, since the gap falls no faster than the objective.
+func Fit(ctx context.Context, in Input, p Params, progress func(epoch int, objective, gap float64)) (*Model, Report, error) {
+	s, err := newSolver(in, p)
 	if err != nil {
 		return nil, Report{}, fmt.Errorf("fit logistic regression: %w", err)
 	}
-	sampler, err := newSampler(prob, p.Seed)
+	best, report, err := s.run(ctx, s.first(in.Start), progress)
 	if err != nil {
 		return nil, Report{}, fmt.Errorf("fit logistic regression: %w", err)
 	}
-	s := &solver{
-		problem: prob, params: p, sampler: sampler,
-		rate: p.LearningRate, sample: max(sampleRows, sampleFactor*prob.dim()),
-	}
-	best, report, err := s.run(ctx, progress)
-	if err != nil {
-		return nil, Report{}, fmt.Errorf("fit logistic regression: %w", err)
-	}
-	cols := x.Cols()
+	cols := in.X.Cols()
 	return &Model{Intercept: best.theta[cols], Coef: best.theta[:cols:cols]}, report, nil
 }
 
@@ -59,30 +55,57 @@ type solver struct {
 	params  Params
 	sampler *sampler
 	rate    float64 // first step of the next epoch
-	sample  int     // expected rows of the next Hessian
+	growth  int     // factor of both sample sizes
+}
+
+// newSolver checks everything that Fit is given.
+func newSolver(in Input, p Params) (*solver, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	prob, err := newProblem(in, p)
+	if err != nil {
+		return nil, err
+	}
+	sampler, err := newSampler(prob)
+	if err != nil {
+		return nil, err
+	}
+	return &solver{problem: prob, params: p, sampler: sampler, rate: p.LearningRate, growth: 1}, nil
 }
 
 // run repeats epochs until one of the ends that Status names.
-func (s *solver) run(ctx context.Context, progress func(int, float64, float64)) (*state, Report, error) {
-	snapshot := s.at(s.start())
+func (s *solver) run(ctx context.Context, snapshot *state, progress func(int, float64, float64)) (*state, Report, error) {
 	for epoch := 0; ; epoch++ {
 		if err := context.Cause(ctx); err != nil {
 			return nil, Report{}, err
 		}
-		rows, factor := s.sampler.draw(s.sample)
-		precond := cholesky(s.hessian(snapshot, rows, factor), s.dim())
-		gap := decrement(precond, snapshot.grad)
+		batches := s.draw(epoch, snapshot)
+		metric := s.precondition(batches)
+		gap := metric.gap(snapshot.theta, snapshot.grad)
 		if progress != nil {
 			progress(epoch, snapshot.objective, gap)
 		}
 		if status := s.status(epoch, snapshot.objective, gap); status != "" {
 			return snapshot, Report{status, epoch, snapshot.objective, gap}, nil
 		}
-		next := s.at(s.epoch(ctx, epoch, snapshot, precond))
+		next := s.at(s.epoch(ctx, snapshot, batches, metric))
 		if s.adapt(snapshot.objective-next.objective, gap) {
 			snapshot = next
 		}
 	}
+}
+
+// precondition returns the metric of the Hessian at the snapshot, estimated
+// from the first of the drawn rows, which are in random order.
+func (s *solver) precondition(b batches) metric {
+	all := len(b.rows)
+	n := min(all, s.growth*max(hessianRows, hessianFactor*s.dim()))
+	scale := float64(all) / float64(n)
+	row := func(k int) model.Row { return s.x.Row(int(b.rows[k])) }
+	return s.newMetric(s.curvature(n, row, func(k int) float64 {
+		return scale * b.weight[k] * b.prob[k] * (1 - b.prob[k])
+	}))
 }
 
 // status returns how the fit has ended, or "" if it goes on.
@@ -102,10 +125,10 @@ func (s *solver) status(epoch int, objective, gap float64) Status {
 // preconditioner promised. It reports whether to accept the new point: not if
 // the objective rose (or is NaN), and then the step shrinks to a quarter. A
 // fall short of half the promise means that P is a poor likeness of the
-// Hessian: the sample grows fourfold.
+// Hessian: the samples grow fourfold.
 func (s *solver) adapt(fall, gap float64) bool {
 	if !(fall >= gap/2) {
-		s.sample = min(4*s.sample, 1<<40)
+		s.growth = min(4*s.growth, 1<<20)
 	}
 	if !(fall > 0) {
 		s.rate /= 4
@@ -113,62 +136,4 @@ func (s *solver) adapt(fall, gap float64) bool {
 	}
 	s.rate = min(2*s.rate, s.params.LearningRate)
 	return true
-}
-
-// decrement returns ½ gᵀP⁻¹g, half the squared Newton decrement if P is the
-// Hessian: the estimate of f - f*.
-func decrement(f *factorization, g []float64) float64 {
-	v := slices.Clone(g)
-	f.solve(v)
-	var sum float64
-	for j := range g {
-		sum += float64(g[j] * v[j])
-	}
-	return sum / 2
-}
-
-// epoch is the inner loop: it returns the point reached from the snapshot.
-func (s *solver) epoch(ctx context.Context, epoch int, snapshot *state, precond *factorization) []float64 {
-	n := s.x.Rows()
-	batch := min(s.params.BatchSize, n)
-	perPass := (n + batch - 1) / batch
-	steps := (max(perPass, minSteps) + perPass - 1) / perPass * perPass
-	rng := rand.New(rand.NewPCG(s.params.Seed, uint64(epoch)))
-	order := make([]int32, n)
-	for i := range order {
-		order[i] = int32(i)
-	}
-	theta, v := slices.Clone(snapshot.theta), make([]float64, s.dim())
-	for k := 0; k < steps && ctx.Err() == nil; k++ {
-		at := k % perPass
-		if at == 0 && batch < n {
-			rng.Shuffle(n, func(a, b int) { order[a], order[b] = order[b], order[a] })
-		}
-		rows := order[at*n/perPass : (at+1)*n/perPass]
-		s.direction(v, theta, snapshot, rows)
-		precond.solve(v)
-		addTo(theta, -s.rate*(1-float64(k)/float64(steps)), v)
-	}
-	return theta
-}
-
-// direction writes to v the variance-reduced gradient at theta,
-//
-//	(n/|B|) Σ_B w_i(σ_i - σ̃_i) x̂_i + λ(β - β̃) + ∇f(θ̃),
-//
-// where ~ marks the snapshot. Its mean over batches B is ∇f(θ).
-func (s *solver) direction(v, theta []float64, snapshot *state, batch []int32) {
-	cols := s.x.Cols()
-	copy(v, snapshot.grad)
-	for j := range cols {
-		v[j] += float64(s.lambda * (theta[j] - snapshot.theta[j]))
-	}
-	scale := float64(s.x.Rows()) / float64(len(batch))
-	for _, i := range batch {
-		row := s.x.Row(int(i))
-		sigma := model.Sigmoid(theta[cols] + row.Dot(theta[:cols]))
-		r := scale * s.weight[i] * (sigma - snapshot.prob[i])
-		row.AddScaled(r, v)
-		v[cols] += r
-	}
 }

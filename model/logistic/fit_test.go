@@ -26,7 +26,7 @@ func with(change func(*Params)) Params {
 // fit fits d and expects convergence.
 func fit(t testing.TB, d data, p Params) (*Model, Report) {
 	t.Helper()
-	m, r, err := Fit(context.Background(), d.x, d.y, d.w, p, nil)
+	m, r, err := Fit(context.Background(), d.input(), p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestOptimumIsNewtons(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, r := fit(t, c.d, c.p)
-			prob, err := newProblem(c.d.x, c.d.y, c.d.w, c.p)
+			prob, err := newProblem(c.d.input(), c.p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +222,7 @@ func TestRareAndExtremeRows(t *testing.T) {
 	for i := 0; i < 30_000; i += 2500 {
 		d.x.Dense[6*i] = 1000
 	}
-	prob, err := newProblem(d.x, d.y, nil, Defaults())
+	prob, err := newProblem(d.input(), Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestFitRefuses(t *testing.T) {
 		{"feature x1 is not finite", &nan, d.y, nil, Defaults()},
 		{"max_epochs", d.x, d.y, nil, with(func(p *Params) { p.MaxEpochs = 0 })},
 	} {
-		if _, _, err := Fit(context.Background(), c.x, c.y, c.w, c.p, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := Fit(context.Background(), Input{X: c.x, Label: c.y, Weight: c.w}, c.p, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}
 	}
@@ -291,13 +291,13 @@ func TestEndsAndProgress(t *testing.T) {
 	d := windows(3000, 6, 1e-2, 1, 16)
 	p := with(func(p *Params) { p.MaxEpochs = 1 })
 	var epochs []int
-	_, r, err := Fit(context.Background(), d.x, d.y, nil, p, func(epoch int, objective, gap float64) { epochs = append(epochs, epoch) })
+	_, r, err := Fit(context.Background(), d.input(), p, func(epoch int, objective, gap float64) { epochs = append(epochs, epoch) })
 	if err != nil || r.Status != IterationLimit || r.Epochs != 1 || !slices.Equal(epochs, []int{0, 1}) {
 		t.Errorf("report %+v, error %v, progress %v", r, err, epochs)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stop := errors.New("stop")
-	_, _, err = Fit(ctx, d.x, d.y, nil, Defaults(), func(int, float64, float64) { cancel(stop) })
+	_, _, err = Fit(ctx, d.input(), Defaults(), func(int, float64, float64) { cancel(stop) })
 	if !errors.Is(err, stop) {
 		t.Errorf("error %v, want the context's cause", err)
 	}
@@ -309,14 +309,14 @@ func TestAdapt(t *testing.T) {
 	for _, c := range []struct {
 		fall, gap, rate float64
 		accept          bool
-		sample          int
+		growth          int
 	}{
-		{1, 1, 0.2, true, 100}, {0.1, 1, 0.2, true, 400}, {0, 1, 0.025, false, 400},
-		{-1, 1, 0.025, false, 400}, {math.NaN(), 1, 0.025, false, 400},
+		{1, 1, 0.2, true, 1}, {0.1, 1, 0.2, true, 4}, {0, 1, 0.025, false, 4},
+		{-1, 1, 0.025, false, 4}, {math.NaN(), 1, 0.025, false, 4},
 	} {
-		s := &solver{params: Params{LearningRate: 0.25}, rate: 0.1, sample: 100}
-		if got := s.adapt(c.fall, c.gap); got != c.accept || s.rate != c.rate || s.sample != c.sample {
-			t.Errorf("fall %v: accept %v, rate %v, sample %d", c.fall, got, s.rate, s.sample)
+		s := &solver{params: Params{LearningRate: 0.25}, rate: 0.1, growth: 1}
+		if got := s.adapt(c.fall, c.gap); got != c.accept || s.rate != c.rate || s.growth != c.growth {
+			t.Errorf("fall %v: accept %v, rate %v, growth %d", c.fall, got, s.rate, s.growth)
 		}
 	}
 	if s := (&solver{rate: minRate / 2}); s.status(3, 1, 1) != Diverged {

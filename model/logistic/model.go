@@ -1,6 +1,9 @@
 package logistic
 
-import "churn/model"
+import (
+	"churn/internal/parallel"
+	"churn/model"
+)
 
 // Model is a fitted logistic regression.
 type Model struct {
@@ -12,6 +15,20 @@ var _ model.Classifier = (*Model)(nil)
 
 // Margin returns the log-odds Intercept + r·Coef.
 func (m *Model) Margin(r model.Row) float64 { return m.Intercept + r.Dot(m.Coef) }
+
+// Margins writes the margin of every row of x to out, on several cores, with
+// the bits of Margin. It panics unless out has one place per row and x the
+// model's columns.
+func (m *Model) Margins(x *model.Matrix, out []float64) {
+	if len(out) != x.Rows() || x.Cols() != len(m.Coef) {
+		panic("logistic: margins of another shape than the matrix or the model")
+	}
+	parallel.Each(chunks(len(out)), func(c int) {
+		for i := c * chunkRows; i < min((c+1)*chunkRows, len(out)); i++ {
+			out[i] = m.Margin(x.Row(i))
+		}
+	})
+}
 
 // Status says how a fit ended.
 type Status string

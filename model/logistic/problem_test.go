@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"churn/model"
 )
 
 // point returns a small problem and a random θ.
@@ -14,7 +16,7 @@ func point(t *testing.T, n int) (*problem, []float64) {
 	for i := range d.y {
 		d.w = append(d.w, 0.5+float64(i%3))
 	}
-	p, err := newProblem(d.x, d.y, d.w, with(func(p *Params) { p.L2 = 50 }))
+	p, err := newProblem(d.input(), with(func(p *Params) { p.L2 = 50 }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func TestGradientIsFiniteDifference(t *testing.T) {
 		if math.Abs(s.grad[j]-want) > 1e-8 {
 			t.Errorf("gradient %d: %v, want %v", j, s.grad[j], want)
 		}
-		if last := j == len(theta)-1; last && math.Abs(s.grad[j]+p.lambda*theta[j]-want) < 1e-8 {
+		if last := j == len(theta)-1; last && math.Abs(s.grad[j]+p.l2*theta[j]-want) < 1e-8 {
 			t.Error("the law does not see a penalised intercept")
 		}
 	}
@@ -57,12 +59,9 @@ func TestGradientIsFiniteDifference(t *testing.T) {
 // Law: the Hessian of all rows is the central difference of the gradient.
 func TestHessianIsFiniteDifference(t *testing.T) {
 	p, theta := point(t, 2000)
-	all, ones := make([]int, 2000), slices.Repeat([]float64{1}, 2000)
-	for i := range all {
-		all[i] = i
-	}
 	const h = 1e-5
-	m, dim := p.hessian(p.at(theta), all, ones), p.dim()
+	dim := p.dim()
+	m := newSandwich(p, &Model{Intercept: theta[dim-1], Coef: theta[:dim-1]}, nil).hessian
 	for a := range dim {
 		up, down := p.at(shifted(theta, a, h)), p.at(shifted(theta, a, -h))
 		for b := range a + 1 {
@@ -77,15 +76,16 @@ func TestHessianIsFiniteDifference(t *testing.T) {
 // full gradient at θ, which is not that of the snapshot.
 func TestDirectionIsUnbiased(t *testing.T) {
 	p, theta := point(t, 1000)
-	s := &solver{problem: p}
+	s := &solver{problem: p, params: Defaults(), growth: 1}
+	var err error
+	if s.sampler, err = newSampler(p); err != nil {
+		t.Fatal(err)
+	}
 	snapshot := p.at(make([]float64, p.dim()))
+	b := s.draw(0, snapshot)
 	mean, v := make([]float64, p.dim()), make([]float64, p.dim())
 	for k := range 10 {
-		batch := make([]int32, 100)
-		for i := range batch {
-			batch[i] = int32(100*k + i)
-		}
-		s.direction(v, theta, snapshot, batch)
+		s.direction(v, theta, snapshot, b, 100*k, 100*(k+1))
 		for j := range v {
 			mean[j] += v[j] / 10
 		}
@@ -103,7 +103,8 @@ func TestDirectionIsUnbiased(t *testing.T) {
 func TestDirectionHasNoVarianceAtTheSnapshot(t *testing.T) {
 	p, theta := point(t, 1000)
 	snapshot, v := p.at(theta), make([]float64, p.dim())
-	(&solver{problem: p}).direction(v, theta, snapshot, []int32{3, 4, 5})
+	s := &solver{problem: p, params: Defaults(), growth: 1, sampler: &sampler{make([]float64, 1000)}}
+	s.direction(v, theta, snapshot, s.draw(0, snapshot), 3, 6)
 	if d := distance(v, snapshot.grad); d > 1e-12 {
 		t.Errorf("direction is off by %.2g", d)
 	}
@@ -132,11 +133,12 @@ func TestSolveInvertsTheMatrix(t *testing.T) {
 // sample holds the smaller one, and a size of n takes every row once.
 func TestSampler(t *testing.T) {
 	p, _ := point(t, 20_000)
-	s, err := newSampler(p, 1)
+	s, err := newSampler(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, factor := s.draw(2000)
+	d := s.draw(2000, 1)
+	small, factor := d.rows, d.factor
 	var total float64
 	for _, f := range factor {
 		total += f
@@ -144,14 +146,15 @@ func TestSampler(t *testing.T) {
 	if math.Abs(total/20_000-1) > 0.1 || math.Abs(float64(len(small))/2000-1) > 0.1 {
 		t.Errorf("%d rows stand for %.0f, want 2000 for 20000", len(small), total)
 	}
-	large, _ := s.draw(8000)
+	large := s.draw(8000, 1).rows
+	slices.Sort(large)
 	for _, i := range small {
 		if _, ok := slices.BinarySearch(large, i); !ok {
 			t.Fatalf("row %d left the sample when it grew", i)
 		}
 	}
-	if all, f := s.draw(20_000); len(all) != 20_000 || slices.Max(f) != 1 {
-		t.Errorf("size n: %d rows, factor %v", len(all), slices.Max(f))
+	if all := s.draw(20_000, 1); len(all.rows) != 20_000 || slices.Max(all.factor) != 1 {
+		t.Errorf("size n: %d rows, factor %v", len(all.rows), slices.Max(all.factor))
 	}
 }
 
@@ -161,8 +164,9 @@ func TestLogLossDoesNotOverflow(t *testing.T) {
 		y    bool
 		want float64
 	}{{0, true, math.Ln2}, {1000, true, 0}, {-1000, true, 1000}, {1000, false, 1000}, {-1000, false, 0}} {
-		if got := logLoss(c.m, c.y); math.Abs(got-c.want) > 1e-15 {
-			t.Errorf("logLoss(%v, %v) = %v, want %v", c.m, c.y, got, c.want)
+		p, got := logLoss(c.m, c.y)
+		if math.Abs(got-c.want) > 1e-15 || p != model.Sigmoid(c.m) {
+			t.Errorf("logLoss(%v, %v) = %v %v, want %v %v", c.m, c.y, p, got, model.Sigmoid(c.m), c.want)
 		}
 	}
 }
