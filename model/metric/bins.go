@@ -31,45 +31,66 @@ type bin struct{ rows, prob, positives float64 }
 // excess returns Σ (probability - label).
 func (b bin) excess() float64 { return b.prob - b.positives }
 
-// eachBlock calls visit with the rows [from, to) of every block of equal
-// probabilities, their sums and the bin of equal mass in which the middle of the
-// block lies: a block is never divided, so bins differ in mass where it is long.
-func (p probabilities) eachBlock(weight []float64, bins int, visit func(from, to, at int, b bin)) {
-	total, _ := p.totals(weight)
-	var before float64
-	var block bin
-	from := 0
+// place returns the bin of equal mass in which the middle of a block of equal
+// probabilities lies, with the share of rows before it and in it times the number
+// of bins. A block is never divided, so bins differ in mass where one is long.
+func place(before, block float64, bins int) int { return min(int(before+block/2), bins-1) }
+
+// bins returns the bins of equal mass, some perhaps empty, with weight[u] for the
+// rows of user u, total in all.
+func (p probabilities) bins(weight []float64, total float64, count int) []bin {
+	out := make([]bin, count)
+	scale := float64(count) / total
+	var before, rows, positives float64
 	for k, e := range p.ranking {
-		block.rows += weight[e.user]
-		block.positives += float64(weight[e.user] * number(e.positive))
+		w := weight[e.user]
+		rows += w
+		if e.positive {
+			positives += w
+		}
+		if !e.last || rows == 0 {
+			continue
+		}
+		b := &out[place(before*scale, rows*scale, count)]
+		b.rows += rows
+		b.prob += float64(rows * p.prob[k])
+		b.positives += positives
+		before, rows, positives = before+rows, 0, 0
+	}
+	return out
+}
+
+// divide returns the rows of every bin that has any, all weights being 1.
+func (p probabilities) divide(bins int) (out []probabilities) {
+	scale := float64(bins) / float64(len(p.prob))
+	last, from := -1, 0
+	for k, e := range p.ranking {
 		if !e.last {
 			continue
 		}
-		if block.rows > 0 {
-			block.prob = block.rows * p.prob[k]
-			at := int((before + block.rows/2) / total * float64(bins))
-			visit(from, k+1, min(at, bins-1), block)
+		at := place(float64(from)*scale, float64(k+1-from)*scale, bins)
+		if at != last {
+			out, last = append(out, probabilities{p.ranking[from:from], p.prob[from:from]}), at
 		}
-		before, block, from = before+block.rows, bin{}, k+1
+		b := &out[len(out)-1]
+		n := len(b.prob) + k + 1 - from
+		b.ranking, b.prob, from = b.ranking[:n], b.prob[:n], k+1
 	}
-}
-
-// bins returns the bins of equal mass, some perhaps empty.
-func (p probabilities) bins(weight []float64, count int) []bin {
-	out := make([]bin, count)
-	p.eachBlock(weight, count, func(_, _, at int, b bin) {
-		out[at].rows += b.rows
-		out[at].prob += b.prob
-		out[at].positives += b.positives
-	})
 	return out
 }
 
 // equalMass measures the calibration error over bins of equal mass.
-func equalMass(s Sample, user []int32) measure {
-	p := rankProbabilities(s, user)
+func equalMass(s Sample, user []int32, users int) measure {
+	p, rows := rankProbabilities(s, user), make([]float64, users)
+	for _, u := range user {
+		rows[u]++
+	}
 	return measure{names: []string{"ece"}, values: func(weight []float64) []float64 {
-		return []float64{calibrationError(p.bins(weight, probabilityBins))}
+		var total float64
+		for u, w := range weight {
+			total += float64(w * rows[u])
+		}
+		return []float64{calibrationError(p.bins(weight, total, probabilityBins))}
 	}}
 }
 
@@ -91,6 +112,7 @@ func ECEEqualMass(prob []float64, label []bool, bins int) float64 {
 	if len(prob) != len(label) || bins < 1 {
 		panic("metric: ECEEqualMass needs as many labels as probabilities and at least one bin")
 	}
-	s := Sample{Score: prob, Prob: prob, Label: label}
-	return calibrationError(rankProbabilities(s, singles(len(prob))).bins(ones(len(prob)), bins))
+	n := len(prob)
+	p := rankProbabilities(Sample{Score: prob, Prob: prob, Label: label}, singles(n))
+	return calibrationError(p.bins(ones(n), float64(n), bins))
 }

@@ -36,7 +36,7 @@ func DecomposeBrier(prob []float64, label []bool, bins int) Decomposition {
 	p := rankProbabilities(Sample{Score: prob, Prob: prob, Label: label}, singles(n))
 	rate := BaseRate(label)
 	d := Decomposition{Brier: Brier(prob, label), Uncertainty: rate * (1 - rate)}
-	for _, rows := range p.divide(n, bins) {
+	for _, rows := range p.divide(bins) {
 		rows.decompose(rate, &d)
 	}
 	for _, part := range []*float64{&d.Reliability, &d.Resolution, &d.WithinVariance, &d.WithinCovariance} {

@@ -26,7 +26,7 @@ func newEvaluator(s Sample, p EvalParams) *evaluator {
 	e := &evaluator{users: count, groups: len(groups)}
 	e.add(curves(scores), means(s, user, count))
 	if s.Prob != nil {
-		e.add(equalMass(s, user), recalibration(s, user, count))
+		e.add(equalMass(s, user, count), recalibration(s, user, count))
 	}
 	e.add(tops(groups, p.cuts()))
 	if p.Value != nil {

@@ -39,11 +39,11 @@ func ReliabilityCurve(s Sample, bins int, confidence float64) Reliability {
 	if s.check(); len(s.Prob) != len(s.Label) || bins < 1 || !(confidence > 0 && confidence < 1) {
 		panic("metric: ReliabilityCurve needs probabilities, at least one bin and a confidence in (0, 1)")
 	}
-	user, users := s.clusters()
+	user, _ := s.clusters()
 	z := math.Sqrt2 * math.Erfinv(confidence)
 	var r Reliability
 	var excess, noise float64
-	for _, rows := range rankProbabilities(s, user).divide(users, bins) {
+	for _, rows := range rankProbabilities(s, user).divide(bins) {
 		sum := rows.sum()
 		r.Bins = append(r.Bins, rows.describe(sum, z))
 		excess += math.Abs(sum.excess())
@@ -55,19 +55,6 @@ func ReliabilityCurve(s Sample, bins int, confidence float64) Reliability {
 	n := float64(len(s.Label))
 	r.ECE, r.ExpectedECE = ratio(excess, n), ratio(math.Sqrt(2/math.Pi)*noise, n)
 	return r
-}
-
-// divide returns the rows of every bin that has any.
-func (p probabilities) divide(users, bins int) (out []probabilities) {
-	last := -1
-	p.eachBlock(ones(users), bins, func(from, to, at int, _ bin) {
-		if at != last {
-			out, last = append(out, probabilities{p.ranking[from:from], p.prob[from:from]}), at
-		}
-		b := &out[len(out)-1]
-		b.ranking, b.prob = b.ranking[:len(b.ranking)+to-from], b.prob[:len(b.prob)+to-from]
-	})
-	return out
 }
 
 // sum returns the sums over all rows.
