@@ -12,33 +12,41 @@ type CurvePoint struct {
 // each distinct score, from (0, 0) to (1, 1), thinned to at most so many points.
 // It is nil with one class. most is at least 2.
 func ROCCurve(score []float64, label []bool, most int) []CurvePoint {
-	counts := gainsCurve(score, label)
-	all := counts[len(counts)-1]
-	if all.hits == 0 || all.hits == all.rows {
-		return nil
-	}
-	curve := make([]CurvePoint, len(counts))
-	for i, c := range counts {
-		curve[i] = CurvePoint{X: (c.rows - c.hits) / (all.rows - all.hits), Y: c.hits / all.hits}
-	}
-	return thin(curve, most)
+	return thin(rocPoints(gainsCurve(score, label)), most)
 }
 
 // PRCurve returns (recall, precision) of the rows scored no lower than each
 // distinct score, by rising recall, thinned to at most so many points. It is nil
-// without positives. most is at least 2. Draw it as steps: between its points
-// precision is not linear (Davis & Goadrich, 2006).
+// without positives. most is at least 2.
 func PRCurve(score []float64, label []bool, most int) []CurvePoint {
-	counts := gainsCurve(score, label)
-	all := counts[len(counts)-1]
+	return thin(prPoints(gainsCurve(score, label)), most)
+}
+
+// rocPoints turns every point of a gains curve into one of the ROC curve.
+func rocPoints(gains []point) []CurvePoint {
+	all := gains[len(gains)-1]
+	if all.hits == 0 || all.hits == all.rows {
+		return nil
+	}
+	curve := make([]CurvePoint, len(gains))
+	for i, g := range gains {
+		curve[i] = CurvePoint{X: (g.rows - g.hits) / (all.rows - all.hits), Y: g.hits / all.hits}
+	}
+	return curve
+}
+
+// prPoints turns every point of a gains curve but (0, 0), which has no precision,
+// into one of the PR curve.
+func prPoints(gains []point) []CurvePoint {
+	all := gains[len(gains)-1]
 	if all.hits == 0 {
 		return nil
 	}
-	curve := make([]CurvePoint, len(counts)-1)
-	for i, c := range counts[1:] {
-		curve[i] = CurvePoint{X: c.hits / all.hits, Y: c.hits / c.rows}
+	curve := make([]CurvePoint, len(gains)-1)
+	for i, g := range gains[1:] {
+		curve[i] = CurvePoint{X: g.hits / all.hits, Y: g.hits / g.rows}
 	}
-	return thin(curve, most)
+	return curve
 }
 
 // gainsCurve returns (0, 0) and the rows and positives down to every block.
