@@ -31,16 +31,27 @@ type bin struct{ rows, prob, positives float64 }
 // excess returns Σ (probability - label).
 func (b bin) excess() float64 { return b.prob - b.positives }
 
-// place returns the bin of equal mass in which the middle of a block of equal
-// probabilities lies, with the share of rows before it and in it times the number
-// of bins. A block is never divided, so bins differ in mass where one is long.
-func place(before, block float64, bins int) int { return min(int(before+block/2), bins-1) }
+// places walks up bins of equal mass. Its arithmetic is exact for whole weights,
+// so a block in the middle between two bins does not depend on rounding.
+type places struct {
+	total, bins float64
+	at          int
+}
+
+// next returns the bin in which the middle of the next block of equal
+// probabilities lies. A block is never divided, so bins differ in mass where one
+// is long.
+func (p *places) next(before, block float64) int {
+	for (before+block/2)*p.bins >= float64(p.at+1)*p.total {
+		p.at++
+	}
+	return p.at
+}
 
 // bins returns the bins of equal mass, some perhaps empty, with weight[u] for the
 // rows of user u, total in all.
 func (p probabilities) bins(weight []float64, total float64, count int) []bin {
-	out := make([]bin, count)
-	scale := float64(count) / total
+	out, in := make([]bin, count), places{total: total, bins: float64(count)}
 	var before, rows, positives float64
 	for k, e := range p.ranking {
 		w := weight[e.user]
@@ -51,7 +62,7 @@ func (p probabilities) bins(weight []float64, total float64, count int) []bin {
 		if !e.last || rows == 0 {
 			continue
 		}
-		b := &out[place(before*scale, rows*scale, count)]
+		b := &out[in.next(before, rows)]
 		b.rows += rows
 		b.prob += float64(rows * p.prob[k])
 		b.positives += positives
@@ -62,19 +73,17 @@ func (p probabilities) bins(weight []float64, total float64, count int) []bin {
 
 // divide returns the rows of every bin that has any, all weights being 1.
 func (p probabilities) divide(bins int) (out []probabilities) {
-	scale := float64(bins) / float64(len(p.prob))
-	last, from := -1, 0
+	in := places{total: float64(len(p.prob)), bins: float64(bins)}
+	last, start, from := -1, 0, 0
 	for k, e := range p.ranking {
 		if !e.last {
 			continue
 		}
-		at := place(float64(from)*scale, float64(k+1-from)*scale, bins)
-		if at != last {
-			out, last = append(out, probabilities{p.ranking[from:from], p.prob[from:from]}), at
+		if at := in.next(float64(from), float64(k+1-from)); at != last {
+			out, last, start = append(out, probabilities{}), at, from
 		}
-		b := &out[len(out)-1]
-		n := len(b.prob) + k + 1 - from
-		b.ranking, b.prob, from = b.ranking[:n], b.prob[:n], k+1
+		out[len(out)-1] = probabilities{p.ranking[start : k+1], p.prob[start : k+1]}
+		from = k + 1
 	}
 	return out
 }

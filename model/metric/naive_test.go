@@ -85,6 +85,30 @@ func naiveTop(s Sample, length func(size float64) float64) (top Top) {
 	return top
 }
 
+// naiveECE gives every row its bin of ten by the rows with lower and with equal
+// probability.
+func naiveECE(s Sample) float64 {
+	var excess [10]float64
+	for i, p := range s.Prob {
+		var below, equal int
+		for _, q := range s.Prob {
+			switch cmp.Compare(q, p) {
+			case -1:
+				below++
+			case 0:
+				equal++
+			}
+		}
+		bin := (2*below + equal) * 10 / (2 * len(s.Prob)) // whole numbers: rounded down
+		excess[bin] += p - number(s.Label[i])
+	}
+	var sum float64
+	for _, e := range excess {
+		sum += math.Abs(e)
+	}
+	return sum / float64(len(s.Prob))
+}
+
 // naiveProfit: the expected profit of lists of 4 rows per group.
 func naiveProfit(s Sample, groups int) (perGroup, perContact float64) {
 	list := naiveTop(s, func(size float64) float64 { return min(4, size) })
@@ -129,6 +153,7 @@ func naiveMetrics(s Sample, groups int) map[string]float64 {
 		"pr_auc": naiveAP(s), "roc_auc": naiveAUC(s),
 		"base_rate": BaseRate(s.Label), "log_loss": LogLoss(s.Prob, s.Label), "brier": Brier(s.Prob, s.Label),
 		"calibration_in_the_large": meanOf(s.Prob) - BaseRate(s.Label),
+		"ece":                      naiveECE(s),
 		"precision_at_3":           few.Hits / few.Selected, "lift_at_3": few.Hits / few.Chance,
 		"precision_at_20pct": fifth.Hits / fifth.Selected, "lift_at_20pct": fifth.Hits / fifth.Chance,
 		"profit_at_capacity": profit, "profit_per_contact": perContact, "profit_at_threshold": trusting,
