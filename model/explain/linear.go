@@ -44,3 +44,11 @@ func (l *Linear) Contributions(r model.Row, out []float64) {
 		out[l.source[code]] += coef[code]
 	}
 }
+
+// Block is Contributions of every row of x.
+func (l *Linear) Block(x *model.Matrix, out []float64) {
+	n := x.Rows()
+	for i := range n {
+		l.Contributions(x.Row(i), rowOf(out, n, i))
+	}
+}

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"churn/model"
 	"churn/model/gbdt"
 )
 
@@ -27,7 +26,7 @@ type Trees struct {
 	trees []compiled
 	base  float64
 	nodes int // of the largest tree
-	cells int // nodes × points, at most
+	slots int // of the largest tree
 }
 
 // NewTrees prepares the explanation of m, which has passed its Check and must
@@ -43,11 +42,9 @@ func NewTrees(m *gbdt.Model, source []int) *Trees {
 		panic("explain: source does not have one entry per feature of the trees")
 	}
 	t := &Trees{model: m, base: m.Base}
-	var rules []quadrature
 	for i := range m.Trees {
-		c := compile(&m.Trees[i], source, &rules)
-		n := len(m.Trees[i].Nodes)
-		t.nodes, t.cells = max(t.nodes, n), max(t.cells, n*c.points)
+		c := compile(&m.Trees[i], source)
+		t.nodes, t.slots = max(t.nodes, len(m.Trees[i].Nodes)), max(t.slots, c.slots)
 		t.base += expectation(&m.Trees[i], 0)
 		t.trees = append(t.trees, c)
 	}
@@ -65,97 +62,4 @@ func expectation(t *gbdt.Tree, i int32) float64 {
 	}
 	left, right := fractions(t, i)
 	return float64(left*expectation(t, i+1)) + float64(right*expectation(t, n.Right))
-}
-
-// TreeExplainer explains single rows. It holds scratch space: one for each
-// goroutine.
-type TreeExplainer struct {
-	trees    *Trees
-	followed []bool    // by node: the row passes all splits on the feature of the edge to it
-	way      []uint8   // by split
-	value    []float64 // by node and point: products on the way down, sums on the way up
-}
-
-// NewExplainer returns an explainer for one goroutine.
-func (t *Trees) NewExplainer() *TreeExplainer {
-	return &TreeExplainer{
-		trees:    t,
-		followed: make([]bool, t.nodes),
-		way:      make([]uint8, t.nodes),
-		value:    make([]float64, t.cells),
-	}
-}
-
-// Contributions fills out with the Shapley value of each raw feature. Base and
-// they sum to the margin.
-func (e *TreeExplainer) Contributions(r model.Row, out []float64) {
-	clear(out)
-	for k := range e.trees.trees {
-		t := &e.trees.trees[k]
-		e.descend(t, r)
-		e.ascend(t, out)
-	}
-}
-
-// descend sends the row down every path and fills value with the product of
-// each node's path.
-func (e *TreeExplainer) descend(t *compiled, r model.Row) {
-	p := t.points
-	e.followed[0] = true
-	for i := range p {
-		e.value[i] = 1
-	}
-	for i := range t.splits {
-		s := &t.splits[i]
-		way := e.choose(t, s, r)
-		e.way[i] = uint8(way)
-		here, left, right := e.at(s.node, p), e.at(s.node+1, p), e.at(s.right, p)
-		for j, f := range t.coef[(i*ways+way)*p:][:p] {
-			left[j] = here[j] * f.left
-			right[j] = here[j] * f.right
-		}
-	}
-}
-
-// choose returns the way of the row at split s.
-func (e *TreeExplainer) choose(t *compiled, s *split, r model.Row) int {
-	left := e.trees.model.Left(t.source, &t.source.Nodes[s.node], r)
-	above := e.followed[s.above]
-	e.followed[s.node+1] = above && left
-	e.followed[s.right] = above && !left
-	switch {
-	case !above:
-		return cutOff
-	case left:
-		return wentLeft
-	}
-	return wentRight
-}
-
-// at returns the values of a node.
-func (e *TreeExplainer) at(node int32, points int) []float64 {
-	i := int(node) * points
-	return e.value[i : i+points : i+points]
-}
-
-// ascend sums the leaves below each node and adds what every split gives.
-func (e *TreeExplainer) ascend(t *compiled, out []float64) {
-	p := t.points
-	for _, leaf := range t.leaves {
-		v := t.source.Nodes[leaf].Value
-		for j := range e.at(leaf, p) {
-			e.value[int(leaf)*p+j] *= v
-		}
-	}
-	for i := len(t.splits) - 1; i >= 0; i-- {
-		s := &t.splits[i]
-		here, left, right := e.at(s.node, p), e.at(s.node+1, p), e.at(s.right, p)
-		sum := 0.0
-		for j, f := range t.coef[(i*ways+int(e.way[i]))*p:][:p] {
-			l, r := left[j], right[j]
-			sum += float64(f.addLeft*l) + float64(f.addRight*r)
-			here[j] = l + r
-		}
-		out[s.out] += sum
-	}
 }
