@@ -78,6 +78,25 @@ func TestWilsonByHand(t *testing.T) {
 	}
 }
 
+// Ten users of ten rows, half of each user's positive, all given 0.9: the error is
+// 0.4 and no user differs from another, so that none of it is noise. All negative,
+// ten users say as much as ten rows do.
+func TestReliabilityByHand(t *testing.T) {
+	var s Sample
+	for i := range 100 {
+		s.Prob, s.Label, s.User = append(s.Prob, 0.9), append(s.Label, i%2 == 0), append(s.User, int32(i/10))
+	}
+	s.Score = s.Prob
+	if r := ReliabilityCurve(s, 10, 0.95); !same(r.ECE, 0.4) || math.Abs(r.ExpectedECE) > 1e-12 {
+		t.Errorf("%+v", r)
+	}
+	s.Label = make([]bool, 100)
+	_, want := wilson(0, 10, 1.959963984540054)
+	if b := ReliabilityCurve(s, 10, 0.95).Bins[0]; b.Users != 10 || !same(b.RateHigh, want) {
+		t.Errorf("%+v, want at most %v", b, want)
+	}
+}
+
 // Laws: the bins hold all rows in order of probability and about as many each, the
 // ECE is that of the metric, and the order of rows does not matter.
 func TestReliabilityCurve(t *testing.T) {

@@ -97,6 +97,9 @@ func TestThinnedCurvesKeepTheirShape(t *testing.T) {
 	if got, want := ROCCurve([]float64{3, 2, 1}, []bool{true, false, true}, 200), []CurvePoint{{0, 0}, {0, 0.5}, {1, 0.5}, {1, 1}}; !cmp.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+	if got, want := ROCCurve([]float64{6, 5, 4, 3, 2, 1}, []bool{true, true, true, false, false, false}, 200), []CurvePoint{{0, 0}, {0, 1}, {1, 1}}; !cmp.Equal(got, want) {
+		t.Errorf("perfect: %v, want %v", got, want)
+	}
 	if ROCCurve([]float64{1}, []bool{true}, 9) != nil || PRCurve([]float64{1}, []bool{false}, 9) != nil || PRCurve(nil, nil, 9) != nil {
 		t.Error("a curve of one class")
 	}

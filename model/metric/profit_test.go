@@ -10,21 +10,21 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// A kept customer is worth 100, a contact costs 12 and 40 % succeed: it pays
-// from a probability of 0.3 on. Group 1 scores 0.9+ 0.5- 0.2+, group 2 0.4-; of
-// each the first 2: 3 contacts, 1 hit, 40 - 36 = 4, per group 2, per contact 4/3.
-// Trusting the probabilities the same 3 are contacted. The best number of contacts
-// is 4: 80 - 48 = 32, per row 8.
+// A kept customer is worth 100, a contact costs 12 and 40 % succeed: it pays from
+// a probability of 0.3 on. Groups 0.9+ 0.3- 0.2+ | 0.4- | 0.1-; of each the first 2
+// are 4 contacts, 1 hit, 40 - 48 = -8, per group -8/3, per contact -2. Who trusts
+// the probabilities leaves out the last: 4/3 per group of 3/3 contacts. The best
+// number of contacts is 4: 80 - 48 = 32, per row 32/5.
 func TestProfitByHand(t *testing.T) {
 	v := Value{KeptCustomer: 100, ContactCost: 12, SuccessRate: 0.4, Capacity: 2}
-	s := Sample{Score: []float64{0.9, 0.5, 0.2, 0.4}, Label: []bool{true, false, true, false}, Group: []int32{1, 1, 1, 2}}
+	s := Sample{Score: []float64{0.9, 0.3, 0.2, 0.4, 0.1}, Label: []bool{true, false, true, false, false}, Group: []int32{1, 1, 1, 2, 3}}
 	s.Prob = s.Score
 	if !same(v.Threshold(), 0.3) || !same(v.Profit(3, 1), 4) {
 		t.Errorf("threshold %v, profit %v", v.Threshold(), v.Profit(3, 1))
 	}
 	r := Evaluate(s, EvalParams{Confidence: 0.9, Value: &v})
 	for name, want := range map[string]float64{
-		"profit_at_capacity": 2, "profit_per_contact": 4.0 / 3, "profit_at_threshold": 2, "contacts_at_threshold": 1.5, "max_profit": 8,
+		"profit_at_capacity": -8.0 / 3, "profit_per_contact": -2, "profit_at_threshold": 4.0 / 3, "contacts_at_threshold": 1, "max_profit": 6.4,
 	} {
 		if e, ok := r.Find(name); !ok || !same(e.Value, want) {
 			t.Errorf("%s: %v, want %v", name, e.Value, want)
