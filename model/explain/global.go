@@ -20,6 +20,7 @@ const chunkRows = 4096
 // Global returns the importance of each of the raw features over the rows of x.
 // user[i] tells the user of row i; the rows of a user are neighbours, and count
 // as one draw in the standard error. nil means that every row is another user.
+// Without rows all is NaN.
 // explainer makes an explainer for one goroutine. It panics if the length of
 // user is not the number of rows.
 //
