@@ -2,32 +2,62 @@ package logistic
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 
 	"churn/internal/parallel"
 	"churn/model"
 )
 
-// batches are the rows of one epoch, in the order of its mini-batches.
+// batches are copies of the rows of one epoch, in the random order of its
+// mini-batches: the inner loop then reads memory in order, which for rows
+// scattered over a large matrix is several times faster.
 type batches struct {
-	rows   []int32
+	x      model.Matrix
 	weight []float64 // w_i over the probability of the draw
 	prob   []float64 // σ̃_i, at the snapshot
 }
 
-// draw returns the rows of an epoch.
-func (s *solver) draw(epoch int, snapshot *state) batches {
-	size := s.growth * max(epochSteps*s.params.BatchSize, hessianFactor*s.dim())
-	d := s.sampler.draw(size, s.params.Seed+uint64(epoch)<<32)
-	b := batches{d.rows, d.factor, make([]float64, len(d.rows))}
-	at := &Model{Intercept: snapshot.theta[s.x.Cols()], Coef: snapshot.theta[:s.x.Cols()]}
-	parallel.Each(chunks(len(b.rows)), func(c int) {
-		for k := c * chunkRows; k < min((c+1)*chunkRows, len(b.rows)); k++ {
-			b.weight[k] *= s.weight[b.rows[k]]
-			b.prob[k] = at.probability(s.x.Row(int(b.rows[k])))
+// draw returns the rows of an epoch. They live until the next call.
+func (s *solver) draw(epoch int, snapshot *state) *batches {
+	seed := s.params.Seed + uint64(epoch)<<32
+	d := s.sampler.draw(s.drawRows(), seed)
+	b, cols := &s.batches, s.x.Cols()
+	b.resize(s.x, len(d.rows))
+	place := rand.New(rand.NewPCG(seed, 0)).Perm(len(d.rows))
+	at := &Model{Intercept: snapshot.theta[cols], Coef: snapshot.theta[:cols]}
+	parallel.Each(chunks(len(d.rows)), func(c int) {
+		for k := c * chunkRows; k < min((c+1)*chunkRows, len(d.rows)); k++ {
+			i, to := d.rows[k], place[k]
+			from, row := s.x.Row(int(i)), b.x.Row(to)
+			copy(row.Dense, from.Dense)
+			copy(row.Codes, from.Codes)
+			b.weight[to] = s.weight[i] * d.factor[k]
+			b.prob[to] = at.probability(row)
 		}
 	})
 	return b
+}
+
+// drawRows returns the expected number of rows of an epoch.
+func (s *solver) drawRows() int {
+	return min(s.growth*max(drawBatches*s.params.BatchSize, drawFactor*s.dim()), maxDraw)
+}
+
+// resize makes room for n rows of the shape of x.
+func (b *batches) resize(x *model.Matrix, n int) {
+	b.x.Names, b.x.Width, b.x.Groups = x.Names, x.Width, x.Groups
+	b.x.Dense, b.x.Codes = room(b.x.Dense, n*x.Width), room(b.x.Codes, n*x.Groups)
+	b.weight, b.prob = room(b.weight, n), room(b.prob, n)
+}
+
+// room returns a slice of length n, in the memory of s if that suffices. What
+// it held is lost. The number of drawn rows varies a little, hence the margin.
+func room[T any](s []T, n int) []T {
+	if n > cap(s) {
+		s = make([]T, n+n/16)
+	}
+	return s[:n]
 }
 
 // probability returns σ(margin).
@@ -39,8 +69,8 @@ const minSteps = 16
 
 // epoch is the inner loop: it returns the point reached from the snapshot. It
 // goes over the drawn rows once, or more often if that makes too few steps.
-func (s *solver) epoch(ctx context.Context, snapshot *state, b batches, m metric) []float64 {
-	n := len(b.rows)
+func (s *solver) epoch(ctx context.Context, snapshot *state, b *batches, m metric) []float64 {
+	n := len(b.weight)
 	perPass := (n + s.params.BatchSize - 1) / s.params.BatchSize
 	steps := (max(perPass, minSteps) + perPass - 1) / perPass * perPass
 	theta, v := slices.Clone(snapshot.theta), make([]float64, s.dim())
@@ -58,15 +88,15 @@ func (s *solver) epoch(ctx context.Context, snapshot *state, b batches, m metric
 //	(n/|B|) Σ_B w_i(σ_i - σ̃_i) x̂_i + λ(1-ρ)(β - β̃) + ∇f(θ̃),
 //
 // where ~ marks the snapshot. Its mean over batches B and draws is the gradient.
-func (s *solver) direction(v, theta []float64, snapshot *state, b batches, from, to int) {
+func (s *solver) direction(v, theta []float64, snapshot *state, b *batches, from, to int) {
 	cols := s.x.Cols()
 	copy(v, snapshot.grad)
 	for j := range cols {
 		v[j] += float64(s.l2 * (theta[j] - snapshot.theta[j]))
 	}
-	scale := float64(len(b.rows)) / float64(to-from)
+	scale := float64(len(b.weight)) / float64(to-from)
 	for k := from; k < to; k++ {
-		row := s.x.Row(int(b.rows[k]))
+		row := b.x.Row(k)
 		sigma := model.Sigmoid(theta[cols] + row.Dot(theta[:cols]))
 		r := scale * b.weight[k] * (sigma - b.prob[k])
 		row.AddScaled(r, v)

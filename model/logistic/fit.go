@@ -3,8 +3,6 @@ package logistic
 import (
 	"context"
 	"fmt"
-
-	"churn/model"
 )
 
 const (
@@ -13,11 +11,16 @@ const (
 	// sample of S rows is off by about √(d/S) in every direction: 0.16 at 40.
 	hessianRows, hessianFactor = 8192, 40
 
-	// epochSteps is the least number of mini-batches that an epoch draws, as far
-	// as there are rows. SVRG needs as many steps as the condition number, which
-	// P brings near 1, and not a pass over all rows. Drawing m rows leaves an
-	// error of about √(d/m) of the way to the optimum.
-	epochSteps = 64
+	// drawBatches is the least number of mini-batches that an epoch draws, and
+	// drawFactor the least multiple of d that its rows are, as far as there are
+	// rows. SVRG needs as many steps as the condition number, which P brings near
+	// 1, and not a pass over all rows: m drawn rows leave an error of about √(d/m)
+	// of the way to the optimum, and 1/600 of the gap at 600.
+	drawBatches, drawFactor = 16, 600
+
+	// maxDraw bounds the rows of an epoch, which are copied. Drawn by leverage,
+	// these many stand for any number within √(d/maxDraw), 1% at 50 columns.
+	maxDraw = 1 << 19
 
 	// minRate is the step below which a fit has diverged: a step this small
 	// along -P⁻¹∇f lowers any smooth objective unless rounding hides it.
@@ -37,11 +40,11 @@ const (
 // Data that a hyperplane separates has no optimum without a penalty: the status
 // is then not Converged, since the gap falls no faster than the objective.
 func Fit(ctx context.Context, in Input, p Params, progress func(epoch int, objective, gap float64)) (*Model, Report, error) {
-	s, err := newSolver(in, p)
+	s, base, err := newSolver(in, p)
 	if err != nil {
 		return nil, Report{}, fmt.Errorf("fit logistic regression: %w", err)
 	}
-	best, report, err := s.run(ctx, s.first(in.Start), progress)
+	best, report, err := s.run(ctx, s.first(in.Start, base), progress)
 	if err != nil {
 		return nil, Report{}, fmt.Errorf("fit logistic regression: %w", err)
 	}
@@ -56,22 +59,24 @@ type solver struct {
 	sampler *sampler
 	rate    float64 // first step of the next epoch
 	growth  int     // factor of both sample sizes
+	batches batches // of the present epoch
 }
 
-// newSolver checks everything that Fit is given.
-func newSolver(in Input, p Params) (*solver, error) {
+// newSolver checks everything that Fit is given. It also returns the optimum
+// without features.
+func newSolver(in Input, p Params) (*solver, *state, error) {
 	if err := p.Validate(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	prob, err := newProblem(in, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sampler, err := newSampler(prob)
+	base, squares, err := prob.baseline()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &solver{problem: prob, params: p, sampler: sampler, rate: p.LearningRate, growth: 1}, nil
+	return &solver{problem: prob, params: p, sampler: newSampler(prob, squares), rate: p.LearningRate, growth: 1}, base, nil
 }
 
 // run repeats epochs until one of the ends that Status names.
@@ -98,12 +103,11 @@ func (s *solver) run(ctx context.Context, snapshot *state, progress func(int, fl
 
 // precondition returns the metric of the Hessian at the snapshot, estimated
 // from the first of the drawn rows, which are in random order.
-func (s *solver) precondition(b batches) metric {
-	all := len(b.rows)
+func (s *solver) precondition(b *batches) metric {
+	all := len(b.weight)
 	n := min(all, s.growth*max(hessianRows, hessianFactor*s.dim()))
 	scale := float64(all) / float64(n)
-	row := func(k int) model.Row { return s.x.Row(int(b.rows[k])) }
-	return s.newMetric(s.curvature(n, row, func(k int) float64 {
+	return s.newMetric(s.curvature(n, b.x.Row, func(k int) float64 {
 		return scale * b.weight[k] * b.prob[k] * (1 - b.prob[k])
 	}))
 }

@@ -123,16 +123,12 @@ func (s *Start) point(p *problem) []float64 {
 }
 
 // first returns the state to begin with: that of the start, unless there is
-// none or it is worse than the optimum without features, whose objective is the
-// entropy of the weighted base rate.
-func (p *problem) first(s *Start) *state {
+// none or it is worse than base, the optimum without features.
+func (p *problem) first(s *Start, base *state) *state {
 	if s != nil {
-		entropy := -float64(p.base*math.Log(p.base)) - float64((1-p.base)*math.Log1p(-p.base))
-		if begin := p.at(s.point(p)); begin.objective <= entropy {
+		if begin := p.at(s.point(p)); begin.objective <= base.objective {
 			return begin
 		}
 	}
-	theta := make([]float64, p.dim())
-	theta[p.x.Cols()] = math.Log(p.base / (1 - p.base))
-	return p.at(theta)
+	return base
 }

@@ -27,6 +27,29 @@ func point(t *testing.T, n int) (*problem, []float64) {
 	return p, theta
 }
 
+// samplerOf returns the sampler of p.
+func samplerOf(t *testing.T, p *problem) *sampler {
+	t.Helper()
+	_, squares, err := p.baseline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSampler(p, squares)
+}
+
+// Law: the optimum without features is the state of its own point.
+func TestBaselineIsAState(t *testing.T) {
+	p, _ := point(t, 10_000)
+	base, _, err := p.baseline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := p.at(base.theta)
+	if math.Abs(base.objective-want.objective) > 1e-14 || distance(base.grad, want.grad) > 1e-12 {
+		t.Errorf("%+v, want %+v", base, want)
+	}
+}
+
 // shifted returns theta with h added to element j.
 func shifted(theta []float64, j int, h float64) []float64 {
 	out := slices.Clone(theta)
@@ -76,11 +99,7 @@ func TestHessianIsFiniteDifference(t *testing.T) {
 // full gradient at θ, which is not that of the snapshot.
 func TestDirectionIsUnbiased(t *testing.T) {
 	p, theta := point(t, 1000)
-	s := &solver{problem: p, params: Defaults(), growth: 1}
-	var err error
-	if s.sampler, err = newSampler(p); err != nil {
-		t.Fatal(err)
-	}
+	s := &solver{problem: p, params: Defaults(), growth: 1, sampler: samplerOf(t, p)}
 	snapshot := p.at(make([]float64, p.dim()))
 	b := s.draw(0, snapshot)
 	mean, v := make([]float64, p.dim()), make([]float64, p.dim())
@@ -133,10 +152,7 @@ func TestSolveInvertsTheMatrix(t *testing.T) {
 // sample holds the smaller one, and a size of n takes every row once.
 func TestSampler(t *testing.T) {
 	p, _ := point(t, 20_000)
-	s, err := newSampler(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := samplerOf(t, p)
 	d := s.draw(2000, 1)
 	small, factor := d.rows, d.factor
 	var total float64
@@ -147,7 +163,6 @@ func TestSampler(t *testing.T) {
 		t.Errorf("%d rows stand for %.0f, want 2000 for 20000", len(small), total)
 	}
 	large := s.draw(8000, 1).rows
-	slices.Sort(large)
 	for _, i := range small {
 		if _, ok := slices.BinarySearch(large, i); !ok {
 			t.Fatalf("row %d left the sample when it grew", i)

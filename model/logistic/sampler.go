@@ -1,9 +1,6 @@
 package logistic
 
 import (
-	"fmt"
-	"math"
-	"math/rand/v2"
 	"slices"
 
 	"churn/internal/parallel"
@@ -22,13 +19,9 @@ type sampler struct {
 	share []float64
 }
 
-// newSampler computes the leverages of the problem's rows. It returns an error
-// if a feature is not finite, or so large that its square is not.
-func newSampler(p *problem) (*sampler, error) {
-	inverse := p.squares()
-	if j := slices.IndexFunc(inverse, func(d float64) bool { return math.IsNaN(d) || math.IsInf(d, 0) }); j >= 0 {
-		return nil, fmt.Errorf("feature %s is not finite or too large to square", p.x.Names[j])
-	}
+// newSampler computes the leverages of the problem's rows, given D.
+func newSampler(p *problem, squares []float64) *sampler {
+	inverse := slices.Clone(squares)
 	for j, d := range inverse {
 		if d > 0 {
 			inverse[j] = 1 / d
@@ -48,7 +41,7 @@ func newSampler(p *problem) (*sampler, error) {
 	for i := range share {
 		share[i] /= total
 	}
-	return &sampler{share}, nil
+	return &sampler{share}
 }
 
 // leverage returns Σ_j x_j²/D_j.
@@ -63,37 +56,15 @@ func leverage(r model.Row, inverse []float64) float64 {
 	return sum
 }
 
-// squares returns D_j = Σ_i w_i x_ij² for every encoded column.
-func (p *problem) squares() []float64 {
-	cols, k := p.x.Cols(), chunks(p.x.Rows())
-	parts := make([]float64, k*cols)
-	p.eachChunk(func(c, from, to int) {
-		part := parts[c*cols : (c+1)*cols]
-		for i := from; i < to; i++ {
-			row := p.x.Row(i)
-			for j, x := range row.Dense {
-				part[j] += float64(p.weight[i] * x * x)
-			}
-			for _, code := range row.Codes {
-				part[code] += p.weight[i]
-			}
-		}
-	})
-	sum := make([]float64, cols)
-	for i, v := range parts {
-		sum[i%cols] += v
-	}
-	return sum
-}
-
 // sample is some rows and the factor, one over its probability, that each
-// counts for. Their order is random.
+// counts for, in ascending order.
 type sample struct {
 	rows   []int32
 	factor []float64
 }
 
-// draw returns a sample of an expected size. A size of all rows takes all rows.
+// draw returns a sample of an expected size, which follows from seed. A size of
+// all rows takes all rows.
 func (s *sampler) draw(size int, seed uint64) sample {
 	n := len(s.share)
 	parts := make([]sample, chunks(n))
@@ -114,17 +85,7 @@ func (s *sampler) draw(size int, seed uint64) sample {
 	for _, part := range parts {
 		out.rows, out.factor = append(out.rows, part.rows...), append(out.factor, part.factor...)
 	}
-	out.shuffle(seed)
 	return out
-}
-
-// shuffle puts the rows in another random order.
-func (s sample) shuffle(seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, uint64(len(s.rows))))
-	rng.Shuffle(len(s.rows), func(a, b int) {
-		s.rows[a], s.rows[b] = s.rows[b], s.rows[a]
-		s.factor[a], s.factor[b] = s.factor[b], s.factor[a]
-	})
 }
 
 // uniform returns a number in [0, 1) that depends on (seed, i) alone: the
