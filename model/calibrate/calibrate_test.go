@@ -318,7 +318,7 @@ func TestDifferenceByHand(t *testing.T) {
 		"cancel": {[]float64{1, 3, 1, 3}, []int32{4, 4, 2, 2}, 2, 0},
 		"one":    {[]float64{1, 3}, []int32{4, 4}, 2, 0},
 	} {
-		if value, stdErr := difference(c.a, make([]float64, len(c.a)), c.user); value != c.value || math.Abs(stdErr-c.stdErr) > 1e-15 {
+		if value, stdErr := difference(c.a, make([]float64, len(c.a)), c.user, together(c.user)); value != c.value || math.Abs(stdErr-c.stdErr) > 1e-15 {
 			t.Errorf("%s: %v ± %v", name, value, stdErr)
 		}
 	}

@@ -121,9 +121,10 @@ func compare(candidates []Candidate, losses [][]float64, user []int32) int {
 			best = k
 		}
 	}
+	byUser := together(user)
 	for k := range candidates {
 		if losses[k] != nil {
-			candidates[k].Excess, candidates[k].StdErr = difference(losses[k], losses[best], user)
+			candidates[k].Excess, candidates[k].StdErr = difference(losses[k], losses[best], user, byUser)
 		}
 	}
 	return slices.IndexFunc(candidates, func(c Candidate) bool { return c.Refused == "" && c.Excess <= c.StdErr })

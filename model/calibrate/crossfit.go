@@ -1,6 +1,7 @@
 package calibrate
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -61,6 +62,7 @@ func logLoss(p float64, positive bool) float64 {
 
 // split returns the rows inside a fold and those outside, in their order.
 func (c crossFit) split(fold int) (inside, outside []row) {
+	outside = make([]row, 0, len(c.rows))
 	for _, r := range c.rows {
 		if c.fold(c.user[r.index]) == fold {
 			inside = append(inside, r)
@@ -72,20 +74,18 @@ func (c crossFit) split(fold int) (inside, outside []row) {
 }
 
 // difference returns the mean of a - b over rows with its standard error, rows of
-// one user counting as one draw (Cameron & Miller, 2015). With one user the error
-// is 0.
-func difference(a, b []float64, user []int32) (value, stdErr float64) {
+// one user counting as one draw (Cameron & Miller, 2015). byUser holds the rows
+// in an order that keeps users together. With one user the error is 0.
+func difference(a, b []float64, user, byUser []int32) (value, stdErr float64) {
 	d := make([]float64, len(a))
 	for i := range a {
 		d[i] = a[i] - b[i]
 	}
 	value = mean(d)
-	order := singles(len(d))
-	slices.SortStableFunc(order, func(i, j int32) int { return int(user[i]) - int(user[j]) })
 	var sum, squares, users float64
-	for k, i := range order {
+	for k, i := range byUser {
 		sum += d[i] - value
-		if k == len(order)-1 || user[order[k+1]] != user[i] {
+		if k == len(byUser)-1 || user[byUser[k+1]] != user[i] {
 			squares += float64(sum * sum)
 			sum, users = 0, users+1
 		}
@@ -94,6 +94,13 @@ func difference(a, b []float64, user []int32) (value, stdErr float64) {
 		return value, 0
 	}
 	return value, math.Sqrt(squares*users/(users-1)) / float64(len(d))
+}
+
+// together returns the rows in the order of their users, then of themselves.
+func together(user []int32) []int32 {
+	order := singles(len(user))
+	slices.SortFunc(order, func(i, j int32) int { return cmp.Or(cmp.Compare(user[i], user[j]), cmp.Compare(i, j)) })
+	return order
 }
 
 // mean returns 0 for no values.

@@ -3,8 +3,6 @@ package calibrate
 import (
 	"errors"
 	"math"
-
-	"churn/model"
 )
 
 // FitPlatt returns the map sigmoid(a·margin + b) of the greatest likelihood
@@ -88,10 +86,11 @@ type line struct{ slope, intercept float64 }
 const (
 	newtonSteps = 200 // 6 to 10 are usual
 	// converged is the decrement (twice the loss still to gain) per unit of weight
-	// at which one more step, whose error is quadratic, leaves only rounding.
-	converged = 1e-20
-	// lossRounding is what the loss of a better line may seem worse by.
-	lossRounding = 1e-13
+	// at which one more step, whose error is its square, leaves only rounding.
+	converged = 1e-16
+	// lossRounding is how much worse, relatively, the loss of a better line may
+	// seem after a million additions.
+	lossRounding = 1e-11
 )
 
 // newton returns the line of the greatest likelihood. A step that does not lower
@@ -126,12 +125,17 @@ type sums struct {
 
 // measure sums over the rows. With z the line and p its sigmoid, the loss is
 // log(1 + exp(z)) - label·z, its derivative by z is p - label and then p(1-p).
+// Both need one exponential, of a negative number as in model.Sigmoid.
 func measure(rows []row, center float64, l line) (s sums) {
 	for _, r := range rows {
 		x := r.margin - center
 		z := float64(l.slope*x) + l.intercept
-		p, y := model.Sigmoid(z), number(r.positive)
-		s.loss += float64(r.weight * (math.Log1p(math.Exp(-math.Abs(z))) + max(z, 0) - float64(y*z)))
+		e, y := math.Exp(-math.Abs(z)), number(r.positive)
+		p := e / (1 + e)
+		if z >= 0 {
+			p = 1 / (1 + e)
+		}
+		s.loss += float64(r.weight * (math.Log1p(e) + max(z, 0) - float64(y*z)))
 		g, h := float64(r.weight*(p-y)), float64(float64(r.weight*p)*(1-p))
 		s.ga, s.gb = s.ga+float64(g*x), s.gb+g
 		s.haa, s.hab, s.hbb = s.haa+float64(float64(h*x)*x), s.hab+float64(h*x), s.hbb+h

@@ -314,11 +314,12 @@ func TestWrongShapesPanic(t *testing.T) {
 
 func BenchmarkEvaluate(b *testing.B) {
 	for _, n := range []int{1e3, 1e5, 350_000} {
-		s := random(n, 1<<20, 1)
+		s, p := random(n, 1<<20, 1), Defaults()
+		p.Value = params().Value
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Evaluate(s, Defaults())
+				Evaluate(s, p)
 			}
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})

@@ -20,7 +20,8 @@ func TestSingleFeatureAUC(t *testing.T) {
 		"missing":      {[]float64{nan, nan, 1, 1, 1}, 5.0 / 6},
 		"middle":       {[]float64{nan, nan, 2, 1, 3}, 5.0 / 6},
 		"rising, last": {[]float64{5, 4, 3, nan, nan}, 1},
-		"low, last":    {[]float64{1, 2, 3, nan, nan}, 1},
+		"low, last":    {[]float64{1, 2, 2, 3, nan}, 1},
+		"high, after":  {[]float64{5, nan, 4, 3, 2}, 1},
 		"constant":     {[]float64{7, 7, 7, 7, 7}, 0.5},
 	} {
 		if got := SingleFeatureAUC(c.values, label); !same(got, c.want) {
