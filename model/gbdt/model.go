@@ -49,6 +49,7 @@ type Node struct {
 	MissingLeft bool    `json:"missing_left"`
 	Value       float64 `json:"value"` // of a leaf: added to the margin; of a numeric split: the threshold
 	Cover       float64 `json:"cover"` // total weight of the training rows that came here
+	Gain        float64 `json:"gain"`  // of a split: twice the fall of the training loss that it was chosen for
 }
 
 // Left reports whether row r goes to the left child of split n: a numeric
