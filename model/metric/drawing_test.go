@@ -67,8 +67,9 @@ func height(curve []CurvePoint, x float64) float64 {
 // mutant, every hundredth point, must lose more.
 func TestThinnedCurvesKeepTheirShape(t *testing.T) {
 	s := random(30000, 1<<20, 7)
-	for name, draw := range map[string]func([]float64, []bool, int) []CurvePoint{"ROC": ROCCurve, "PR": PRCurve} {
-		whole, few := draw(s.Score, s.Label, len(s.Label)+1), draw(s.Score, s.Label, 200)
+	gains := gainsCurve(s.Score, s.Label)
+	for name, whole := range map[string][]CurvePoint{"ROC": rocPoints(gains), "PR": prPoints(gains)} {
+		few := thin(whole, 200)
 		if len(few) > 200 || few[0] != whole[0] || few[len(few)-1] != whole[len(whole)-1] {
 			t.Errorf("%s: %d points, from %v to %v", name, len(few), few[0], few[len(few)-1])
 		}

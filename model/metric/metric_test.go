@@ -184,7 +184,7 @@ func TestIntervalIsThatOfUsers(t *testing.T) {
 		s.User = append(s.User, int32(u))
 	}
 	p := params()
-	p.Bootstrap = 2000
+	p.Bootstrap, p.Value = 2000, nil
 	want := 2 * 1.645 * math.Sqrt(0.25*0.75/400)
 	one, _ := Evaluate(s, p).Find("base_rate")
 	if width := one.High - one.Low; math.Abs(width/want-1) > 0.1 {

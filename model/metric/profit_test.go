@@ -89,7 +89,7 @@ func TestEMPCBounds(t *testing.T) {
 
 // integral integrates f over the distribution of the success rate (midpoints).
 func integral(v Value, f func(rate float64) float64) float64 {
-	const steps = 20000
+	const steps = 5000
 	density := distuv.Beta{Alpha: 20 * v.SuccessRate, Beta: 20 * (1 - v.SuccessRate)}
 	var sum float64
 	for k := range steps {
