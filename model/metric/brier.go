@@ -26,13 +26,16 @@ type Decomposition struct {
 }
 
 // DecomposeBrier decomposes the Brier score over at most so many bins of equal
-// mass. All parts are NaN without rows. It panics if the lengths differ or bins is
+// mass. All parts are 0 without rows. It panics if the lengths differ or bins is
 // below 1.
 func DecomposeBrier(prob []float64, label []bool, bins int) Decomposition {
 	if len(prob) != len(label) || bins < 1 {
 		panic("metric: DecomposeBrier needs as many labels as probabilities and at least one bin")
 	}
 	n := len(label)
+	if n == 0 {
+		return Decomposition{}
+	}
 	p := rankProbabilities(Sample{Score: prob, Prob: prob, Label: label}, singles(n))
 	rate := BaseRate(label)
 	d := Decomposition{Brier: Brier(prob, label), Uncertainty: rate * (1 - rate)}
@@ -40,7 +43,7 @@ func DecomposeBrier(prob []float64, label []bool, bins int) Decomposition {
 		rows.decompose(rate, &d)
 	}
 	for _, part := range []*float64{&d.Reliability, &d.Resolution, &d.WithinVariance, &d.WithinCovariance} {
-		*part = ratio(*part, float64(n))
+		*part /= float64(n)
 	}
 	return d
 }

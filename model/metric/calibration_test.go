@@ -119,7 +119,7 @@ func TestReliabilityCurve(t *testing.T) {
 	if one := ReliabilityCurve(Sample{Score: s.Score, Prob: slices.Repeat([]float64{0.3}, 997), Label: s.Label}, 10, 0.95); len(one.Bins) != 1 {
 		t.Errorf("one probability in %d bins", len(one.Bins))
 	}
-	if none := ReliabilityCurve(Sample{}, 10, 0.95); none.Bins != nil || !math.IsNaN(none.ECE) {
+	if none := ReliabilityCurve(Sample{}, 10, 0.95); none.Bins != nil || none.ECE != 0 {
 		t.Errorf("no rows: %+v", none)
 	}
 }

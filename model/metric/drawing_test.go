@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"testing"
@@ -27,6 +28,21 @@ func TestGains(t *testing.T) {
 	}
 	if gains[0].Lift <= 1 {
 		t.Errorf("no lift: %+v", gains[0])
+	}
+}
+
+// What reports hold can be encoded for any data: no rows, no positives, no
+// negatives.
+func TestReportsOfPoorData(t *testing.T) {
+	for n, label := range [][]bool{nil, {false, false}, {true, true}} {
+		s := Sample{Score: make([]float64, len(label)), Prob: make([]float64, len(label)), Label: label}
+		all := []any{
+			Gains(s, []float64{0.1, 1}), DecomposeBrier(s.Prob, label, 10), ReliabilityCurve(s, 10, 0.9),
+			ROCCurve(s.Score, label, 9), PRCurve(s.Score, label, 9), ConfusionAt(s.Prob, label, 0.5), Evaluate(s, params()),
+		}
+		if _, err := json.Marshal(all); err != nil {
+			t.Errorf("sample %d: %v", n, err)
+		}
 	}
 }
 

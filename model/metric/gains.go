@@ -11,8 +11,7 @@ type Gain struct {
 }
 
 // Gains returns a point for every share in (0, 1], in their order; lists are those
-// of TopShare. Without positives recall and lift are NaN, so check before encoding
-// to JSON. It panics if a share is out of range.
+// of TopShare. It is nil without positives. It panics if a share is out of range.
 func Gains(s Sample, shares []float64) []Gain {
 	cuts := make([]cut, len(shares))
 	for i, share := range shares {
@@ -23,10 +22,17 @@ func Gains(s Sample, shares []float64) []Gain {
 	}
 	n := len(s.Label)
 	groups := rankGroups(s, singles(n))
-	positives := BaseRate(s.Label) * float64(n)
+	var positives float64
+	for _, g := range groups {
+		_, p := g.totals(ones(n))
+		positives += p
+	}
+	if positives == 0 {
+		return nil
+	}
 	out := make([]Gain, len(cuts))
 	for i, t := range take(groups, cuts, ones(n)) {
-		out[i] = Gain{Share: shares[i], Rows: t.Selected, Recall: ratio(t.Hits, positives), Precision: t.Precision(), Lift: t.Lift()}
+		out[i] = Gain{Share: shares[i], Rows: t.Selected, Recall: t.Hits / positives, Precision: t.Precision(), Lift: t.Lift()}
 	}
 	return out
 }

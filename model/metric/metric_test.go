@@ -162,9 +162,11 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	s, p := random(2000, 50, 3), params()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	one := Evaluate(s, p)
-	runtime.GOMAXPROCS(2)
-	if diff := cmp.Diff(one, Evaluate(s, p)); diff != "" {
-		t.Error(diff)
+	for _, cores := range []int{2, 7} {
+		runtime.GOMAXPROCS(cores)
+		if diff := cmp.Diff(one, Evaluate(s, p)); diff != "" {
+			t.Error(diff)
+		}
 	}
 	p.Seed++
 	if cmp.Equal(one, Evaluate(s, p)) {

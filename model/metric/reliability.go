@@ -33,7 +33,7 @@ type Bin struct {
 // Noise does not cancel in the ECE, so it is above 0 for calibrated probabilities
 // too: by √(2/π)·Σ σ_b over the rows, with σ_b the error over users of the sum of
 // (probability - label) in bin b. That is ExpectedECE; an ECE well above it is
-// miscalibration. It panics if s has no probabilities, bins is below 1 or the
+// miscalibration. Without rows all is 0. It panics if s has no probabilities, bins is below 1 or the
 // confidence is out of range.
 func ReliabilityCurve(s Sample, bins int, confidence float64) Reliability {
 	if s.check(); len(s.Prob) != len(s.Label) || bins < 1 || !(confidence > 0 && confidence < 1) {
@@ -52,8 +52,9 @@ func ReliabilityCurve(s Sample, bins int, confidence float64) Reliability {
 		})
 		noise += math.Sqrt(squares)
 	}
-	n := float64(len(s.Label))
-	r.ECE, r.ExpectedECE = ratio(excess, n), ratio(math.Sqrt(2/math.Pi)*noise, n)
+	if n := float64(len(s.Label)); n > 0 {
+		r.ECE, r.ExpectedECE = excess/n, math.Sqrt(2/math.Pi)*noise/n
+	}
 	return r
 }
 
