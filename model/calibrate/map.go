@@ -119,8 +119,8 @@ func (m *Map) checkIsotonic() error {
 			return fmt.Errorf("margin %v of knot %d is not finite", margin, k)
 		case !(p > 0 && p < 1):
 			return fmt.Errorf("probability %v of knot %d is not in (0, 1)", p, k)
-		case k > 0 && (margin <= m.Margins[k-1] || p < m.Probs[k-1]):
-			return fmt.Errorf("knot %d does not rise", k)
+		case k > 0 && (margin <= m.Margins[k-1] || !finite(margin-m.Margins[k-1]) || p < m.Probs[k-1]):
+			return fmt.Errorf("knot %d does not rise, or not by a finite step", k)
 		}
 	}
 	return nil

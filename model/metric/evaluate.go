@@ -137,7 +137,7 @@ func (r Report) Find(name string) (Estimate, bool) {
 //	with Prob:
 //	log_loss, brier           LogLoss, Brier
 //	calibration_in_the_large  mean probability less share of positives
-//	ece                       ECEEqualMass over ten bins
+//	ece                       ECEEqualMass over ten bins; a resample adds noise, so its interval lies high
 //	calibration_slope,        of the log-odds: 1 and 0 if calibrated
 //	calibration_intercept
 //	for every list of p (K = 50, 1pct, …):
