@@ -94,8 +94,8 @@ func newApp(s *session) *cli.App {
 			&cli.BoolFlag{Name: "json", Usage: "print the report as one JSON object"},
 		},
 		Commands: []*cli.Command{
-			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s),
-			promoteCommand(s), registryCommand(s), scoreCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
+			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s),
+			promoteCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {

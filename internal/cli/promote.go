@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"churn/internal/atomicfile"
 	"churn/pipeline/train"
 	"churn/registry"
 )
@@ -19,20 +21,36 @@ type promotion struct {
 	Version  string  `json:"version"`
 	Previous string  `json:"previous,omitempty"`
 	Changed  bool    `json:"changed"`
+	Model    string  `json:"model"`
 	Metric   string  `json:"primary_metric"`
 	Value    float64 `json:"value"`
-	Of       int     `json:"candidates"`
+	Why      string  `json:"why"`                // why this model of the latest training
+	Override string  `json:"override,omitempty"` // the alarm that was overruled, and the reason given
+}
+
+// force says that an alarm is to be overruled, and why.
+type force struct {
+	on     bool
+	reason string
 }
 
 func promoteCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "promote",
-		Usage: "put the best model of the latest training into production",
+		Usage: "put the model that the latest training selected into production",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Usage: "overrule a leak alarm; needs --reason"},
+			&cli.StringFlag{Name: "reason", Usage: "why, in `TEXT`; it is recorded"},
+		},
 		Action: func(c *cli.Context) error {
+			f := force{c.Bool("force"), strings.TrimSpace(c.String("reason"))}
+			if f.on != (f.reason != "") {
+				return usageError{errors.New("--force and --reason go together: overruling an alarm needs a reason")}
+			}
 			if err := s.load(c, nil); err != nil {
 				return err
 			}
-			report, err := s.promote()
+			report, err := s.promote(f)
 			if err != nil {
 				return err
 			}
@@ -41,20 +59,26 @@ func promoteCommand(s *session) *cli.Command {
 	}
 }
 
-// promote moves production to the best candidate by the primary metric. The
-// candidates are the versions of the latest training: only they were measured
-// on the same rows.
-func (s *session) promote() (promotion, error) {
+// promote moves production to the model that the latest training selected on
+// its validation rows: choosing by test figures would make them look better
+// than they are.
+func (s *session) promote(f force) (promotion, error) {
 	r := registry.Open(s.config.Paths.Registry)
 	p := promotion{Metric: s.config.Promote.PrimaryMetric}
-	candidates, err := s.candidates(r)
+	v, manifest, err := s.selected(r)
 	if err != nil {
 		return p, err
 	}
-	for _, m := range candidates {
-		p.Of++
-		if v := m.Metrics[p.Metric]; v > p.Value || p.Version == "" {
-			p.Version, p.Value = m.Version, v
+	p.Version, p.Model, p.Value, p.Why = v.Version, v.Name, manifest.Metrics[p.Metric], v.Reason
+	if alarm := v.Suspicion.Reason; alarm != "" {
+		if !f.on {
+			return p, heldError{fmt.Errorf("leak alarm on %s: %s; if you know better: `churn promote --force --reason TEXT`", v.Version, alarm)}
+		}
+		p.Override = fmt.Sprintf("%s; overruled: %s", alarm, f.reason)
+		s.log.Warn("leak alarm overruled", "version", v.Version, "alarm", alarm, "reason", f.reason)
+		// The record comes first: no overruled model is in production without one.
+		if _, err := atomicfile.WriteJSON(s.files.Metrics("override_"+v.Version), p); err != nil {
+			return p, err
 		}
 	}
 	aliases, err := r.Aliases()
@@ -72,15 +96,15 @@ func (s *session) promote() (promotion, error) {
 	return p, r.Promote(p.Version, p.Previous)
 }
 
-// candidates returns the manifests of the versions that the latest training
-// registered.
-func (s *session) candidates(r *registry.Registry) ([]registry.Manifest, error) {
+// selected returns the verdict on the model that the latest training selected,
+// and its manifest.
+func (s *session) selected(r *registry.Registry) (train.Verdict, registry.Manifest, error) {
 	versions, err := r.List()
 	if err != nil {
-		return nil, err
+		return train.Verdict{}, registry.Manifest{}, err
 	}
 	if len(versions) == 0 {
-		return nil, errors.New("the registry is empty; run `churn train` first")
+		return train.Verdict{}, registry.Manifest{}, errors.New("the registry is empty; run `churn train` first")
 	}
 	var latest train.Report
 	data, err := os.ReadFile(s.files.Metrics("train_latest"))
@@ -88,15 +112,15 @@ func (s *session) candidates(r *registry.Registry) ([]registry.Manifest, error) 
 		err = json.Unmarshal(data, &latest)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the report of the latest training: %w; run `churn train` again", err)
+		return train.Verdict{}, registry.Manifest{}, fmt.Errorf("read the report of the latest training: %w; run `churn train` again", err)
 	}
-	candidates := slices.DeleteFunc(versions, func(m registry.Manifest) bool {
-		return !slices.ContainsFunc(latest.Verdicts, func(v train.Verdict) bool { return v.Passed && v.Version == m.Version })
-	})
-	if len(candidates) == 0 {
-		return nil, heldError{errors.New("the latest training registered no model that is in the registry; run `churn train`")}
+	for _, v := range latest.Verdicts {
+		i := slices.IndexFunc(versions, func(m registry.Manifest) bool { return m.Version == v.Version })
+		if v.Name == latest.Selection.Name && v.Passed && i >= 0 {
+			return v, versions[i], nil
+		}
 	}
-	return candidates, nil
+	return train.Verdict{}, registry.Manifest{}, heldError{errors.New("the latest training registered no model that is in the registry; run `churn train`")}
 }
 
 func printPromote(w io.Writer, p promotion) {
@@ -104,9 +128,12 @@ func printPromote(w io.Writer, p promotion) {
 	if p.Changed {
 		what = "is now in production"
 	}
-	fmt.Fprintf(w, "promote   %s %s (best %s of %d: %.4f)", p.Version, what, p.Metric, p.Of, p.Value)
+	fmt.Fprintf(w, "promote   %s (%s) %s; %s %.4f", p.Version, p.Model, what, p.Metric, p.Value)
 	if p.Previous != "" {
 		fmt.Fprintf(w, "; previous: %s", p.Previous)
 	}
 	fmt.Fprintln(w)
+	if p.Override != "" {
+		fmt.Fprintf(w, "          LEAK ALARM overruled: %s\n", p.Override)
+	}
 }

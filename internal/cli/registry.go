@@ -61,9 +61,9 @@ func aliasesOf(version string, aliases map[string]string) string {
 }
 
 func (s *session) registryShow(c *cli.Context) error {
-	name := c.Args().First()
-	if name == "" || c.NArg() > 1 {
-		return usageError{fmt.Errorf("registry show takes one version or alias, such as v0001 or %s", registry.Production)}
+	name, err := argument(c, "version or alias, such as v0001 or "+registry.Production, "")
+	if err != nil {
+		return err
 	}
 	if err := s.load(c, nil); err != nil {
 		return err

@@ -103,7 +103,7 @@ func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.
 	if err != nil {
 		return err
 	}
-	if r.Promote, err = s.promote(); err != nil {
+	if r.Promote, err = s.promote(force{}); err != nil {
 		return err
 	}
 	say(func(w io.Writer) { printPromote(w, r.Promote) })

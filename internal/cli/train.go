@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -15,8 +14,10 @@ import (
 	"churn/internal/atomicfile"
 	"churn/internal/config"
 	"churn/internal/table"
+	"churn/model/bundle"
 	"churn/model/metric"
 	"churn/pipeline"
+	"churn/pipeline/dataset"
 	"churn/pipeline/features"
 	"churn/pipeline/train"
 	"churn/registry"
@@ -26,8 +27,14 @@ func trainCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "fit the models, measure them on the latest as-of dates, and register those that beat the floor",
-		Flags: []cli.Flag{asOfFlag()},
+		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Usage: "fit `NAME` only: logistic or gbdt"}},
 		Action: s.dated(func(c *cli.Context) error {
+			if name := c.String("model"); name != "" {
+				s.config.Train.Models = []string{name}
+				if err := s.config.Train.Validate(); err != nil {
+					return usageError{fmt.Errorf("--model: %w", err)}
+				}
+			}
 			report, err := s.train(c.Context)
 			if len(report.Models) == 0 {
 				return err
@@ -43,30 +50,18 @@ func trainCommand(s *session) *cli.Command {
 // train fits, measures and registers. Without a model that beats the floor it
 // returns the report and a heldError.
 func (s *session) train(ctx context.Context) (report train.Report, err error) {
-	out := s.files.TrainingSet()
-	state, err := s.files.State(out)
-	if err != nil {
-		return report, err
-	}
-	d := train.Definition{Features: s.config.Features, Labels: s.config.Labels, Threshold: s.config.Score.Tiers.High, Model: s.config.Train, AsOf: s.asOf}
-	manifest, err := s.files.Manifest(out)
-	if err != nil {
-		return report, err
-	}
-	if manifest.ConfigDigest != config.Digest(s.config.Labels, s.config.Features) {
-		return report, fmt.Errorf("%s was made with other settings of labels.* or features.*; run `churn features` and `churn labels` again", out.Path)
-	}
 	var candidates []train.Candidate
+	var state pipeline.FileState
 	err = s.stage(ctx, "train", func(ctx context.Context, progress func(done, total int64)) error {
-		index := features.NewIndex(features.Catalog(s.config.Features))
-		rows, err := train.Load(ctx, out.Path, index, state.Rows, s.config.Train, nil)
-		if err != nil {
-			return err
-		}
-		if err := s.files.Agree(out, state, rows.Input); err != nil {
+		d := s.definition()
+		var rows *dataset.Rows
+		if rows, state, err = s.trainingRows(ctx); err != nil {
 			return err
 		}
 		if d.Truth, err = s.truth(); err != nil {
+			return err
+		}
+		if d.Start, err = s.warmStart(); err != nil {
 			return err
 		}
 		report, candidates, err = train.Run(ctx, rows, d, progress)
@@ -81,10 +76,55 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 	if _, err := atomicfile.WriteJSON(s.files.Metrics("train_latest"), report); err != nil {
 		return report, err
 	}
-	if len(candidates) == 0 {
-		return report, heldError{errors.New("no model was registered: " + report.Verdicts[0].Reason)}
+	if v := report.Selected(); !v.Passed {
+		return report, heldError{fmt.Errorf("the selected model, %s, was not registered: %s", v.Name, v.Reason)}
 	}
 	return report, nil
+}
+
+// definition returns what models are trained for, by the settings.
+func (s *session) definition() train.Definition {
+	return train.Definition{Features: s.config.Features, Labels: s.config.Labels, Threshold: s.config.Score.Tiers.High, Model: s.config.Train,
+		Evaluate: s.config.Evaluate, Value: s.config.Value, Primary: s.config.Promote.PrimaryMetric, AsOf: s.asOf}
+}
+
+// trainingRows reads the training set, if it was made with the present settings.
+func (s *session) trainingRows(ctx context.Context) (*dataset.Rows, pipeline.FileState, error) {
+	out := s.files.TrainingSet()
+	state, err := s.files.State(out)
+	if err != nil {
+		return nil, state, err
+	}
+	manifest, err := s.files.Manifest(out)
+	if err != nil {
+		return nil, state, err
+	}
+	if manifest.ConfigDigest != config.Digest(s.config.Labels, s.config.Features) {
+		return nil, state, fmt.Errorf("%s was made with other settings of labels.* or features.*; run `churn features` and `churn labels` again", out.Path)
+	}
+	index := features.NewIndex(features.Catalog(s.config.Features))
+	rows, err := dataset.Load(ctx, out.Path, index, state.Rows, s.config.Train.MaxRows, nil)
+	if err != nil {
+		return nil, state, err
+	}
+	return rows, state, s.files.Agree(out, state, rows.Input)
+}
+
+// warmStart returns the production model, if training is to start from it and
+// there is one.
+func (s *session) warmStart() (*bundle.Bundle, error) {
+	if !s.config.Train.WarmStart {
+		return nil, nil
+	}
+	aliases, err := registry.Open(s.config.Paths.Registry).Aliases()
+	if err != nil || aliases[registry.Production] == "" {
+		return nil, err
+	}
+	m, _, err := s.model(registry.Production)
+	if err != nil {
+		return nil, err
+	}
+	return m.Bundle, nil
 }
 
 // maxTruthRows bounds the memory for the truth, about 100 bytes a row.
@@ -119,6 +159,7 @@ func (s *session) truth() (train.Truth, error) {
 func (s *session) register(report *train.Report, candidates []train.Candidate, state pipeline.FileState) error {
 	asOf := report.Split.TestLast + pipeline.Date(report.WindowDays)
 	lineage := train.Lineage{AsOf: asOf, CodeVersion: Version(), TrainingSet: state}
+	sections := config.Digest(s.config.Features, s.config.Labels, s.config.Train, s.config.Score.Tiers.High)
 	for _, c := range candidates {
 		data, err := c.Bundle.Encode()
 		if err != nil {
@@ -132,7 +173,7 @@ func (s *session) register(report *train.Report, candidates []train.Candidate, s
 		}
 		version, fresh, err := registry.Open(s.config.Paths.Registry).Register(registry.Candidate{
 			Manifest: registry.Manifest{Kind: c.Bundle.Kind, AsOf: asOf, Inputs: []pipeline.FileState{state}, FeatureSet: c.Bundle.FeatureSet, Seed: s.config.Train.Seed, CodeVersion: Version(),
-				ConfigDigest: config.Digest(s.config.Features, s.config.Labels, s.config.Train, s.config.Score.Tiers.High), Metrics: figuresOf(c.Measured)},
+				ConfigDigest: sections, Metrics: figuresOf(c.Measured)},
 			Bundle: data, Metrics: append(metrics, '\n'),
 			Card: func(version string) []byte { return train.Card(version, c, *report, lineage) },
 		}, s.now())
@@ -162,39 +203,67 @@ func figuresOf(m train.Measured) map[string]float64 {
 
 // shownMetrics are the figures of the short table.
 func shownMetrics() []string {
-	return []string{"pr_auc", "roc_auc", "log_loss", "brier", "precision_at_50", "lift_at_5pct", "lift_at_10pct"}
+	return []string{"pr_auc", "roc_auc", "log_loss", "brier", "precision_at_50", "lift_at_5pct", "lift_at_10pct", metric.ProfitAtCapacity}
 }
 
 func printTrain(w io.Writer, r train.Report) {
 	p := r.Split
 	fmt.Fprintf(w, "train     %s rows from %s to %s (%.1f%% churned); test %s rows from %s to %s (%.1f%% churned, %s users); %d dates purged between them\n",
 		thousands(int64(p.TrainRows)), p.TrainFirst, p.TrainLast, 100*p.TrainRate, thousands(int64(p.TestRows)), p.TestFirst, p.TestLast, 100*p.TestRate, thousands(int64(r.TestUsers)), p.Purged)
-	fmt.Fprintf(w, "          %-16s", "test figure")
+	if n := len(r.Folds); n > 0 {
+		first, last := r.Folds[n-1], r.Folds[0]
+		fmt.Fprintf(w, "          settings, calibration and model chosen on %d validation folds by %s, from %s to %s\n", n, last.By, first.ValidateFirst, last.ValidateLast)
+	}
+	printTable(w, r)
+	for _, m := range r.Models {
+		fmt.Fprintf(w, "          %s: %s; %s after %d iterations", m.Name, m.Setting, m.Fit.Status, m.Fit.Iterations)
+		if m.Calibration != nil {
+			fmt.Fprintf(w, "; calibration %s", m.Calibration.Kind)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "          selected %s: %s\n", r.Selection.Name, r.Selection.Reason)
+	for _, v := range r.Verdicts {
+		printVerdict(w, v)
+	}
+	for _, text := range r.Warnings {
+		fmt.Fprintf(w, "          WARNING: %s\n", text)
+	}
+}
+
+// printTable compares the figures of the models, the floor and the rule.
+func printTable(w io.Writer, r train.Report) {
 	all := append(append([]train.Measured{}, r.Models...), r.Floor, r.Rule)
 	if r.Ceiling != nil {
 		all = append(all, *r.Ceiling)
 	}
+	fmt.Fprintf(w, "          %-18s", "test figure")
 	for _, m := range all {
-		fmt.Fprintf(w, "  %-24s", title(m))
+		fmt.Fprintf(w, "  %-22s", title(m))
 	}
 	fmt.Fprintln(w)
 	for _, name := range shownMetrics() {
-		fmt.Fprintf(w, "          %-16s", name)
+		fmt.Fprintf(w, "          %-18s", name)
 		for _, m := range all {
-			fmt.Fprintf(w, "  %-24s", showEstimate(m.Find(name)))
+			fmt.Fprintf(w, "  %-22s", showEstimate(m.Find(name)))
 		}
 		fmt.Fprintln(w)
 	}
-	for _, v := range r.Verdicts {
-		verdict := "not registered"
-		if v.Passed {
-			verdict = "registered as " + v.Version
-		}
-		fmt.Fprintf(w, "          %s %s: %s\n", v.Name, verdict, v.Reason)
-		fmt.Fprintf(w, "          PR-AUC over the floor %s, over the rule %s (same resamples of users)\n", showDifference(v.OverFloor), showDifference(v.OverRule))
-		if v.Warning != "" {
-			fmt.Fprintf(w, "          WARNING: %s\n", v.Warning)
-		}
+}
+
+func printVerdict(w io.Writer, v train.Verdict) {
+	verdict := "not registered"
+	if v.Passed {
+		verdict = "registered as " + v.Version
+	}
+	fmt.Fprintf(w, "          %s %s: %s\n", v.Name, verdict, v.Reason)
+	fmt.Fprintf(w, "          over the floor: PR-AUC %s; over the rule: PR-AUC %s, profit %s (same resamples of users)\n",
+		showDifference(v.OverFloor), showDifference(v.OverRule), showDifference(v.ProfitOverRule))
+	if v.Warning != "" {
+		fmt.Fprintf(w, "          WARNING: %s\n", v.Warning)
+	}
+	if v.Suspicion.Reason != "" {
+		fmt.Fprintf(w, "          LEAK ALARM: %s\n", v.Suspicion.Reason)
 	}
 }
 
@@ -207,22 +276,30 @@ func title(m train.Measured) string {
 	case train.NameTruth:
 		return "best achievable"
 	}
-	if m.Fit != nil {
-		return fmt.Sprintf("%s (%s)", m.Name, m.Fit.Status)
-	}
 	return m.Name
 }
 
 func showDifference(e metric.Estimate) string {
-	if math.IsNaN(e.Value) {
+	switch {
+	case math.IsNaN(e.Value):
 		return "undefined"
+	case large(e):
+		return fmt.Sprintf("%+.0f (%+.0f to %+.0f)", e.Value, e.Low, e.High)
 	}
 	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", e.Value, e.Low, e.High)
 }
 
 func showEstimate(e metric.Estimate) string {
-	if math.IsNaN(e.Value) {
+	switch {
+	case math.IsNaN(e.Value):
 		return "-"
+	case large(e):
+		return fmt.Sprintf("%.0f (%.0f to %.0f)", e.Value, e.Low, e.High)
 	}
 	return train.Interval(e.Value, e.Low, e.High)
+}
+
+// large reports whether an estimate is an amount, which needs no decimals.
+func large(e metric.Estimate) bool {
+	return max(math.Abs(e.Value), math.Abs(e.Low), math.Abs(e.High)) >= 100
 }

@@ -14,6 +14,7 @@ import (
 
 	"churn/internal/table"
 	"churn/pipeline"
+	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
@@ -42,6 +43,8 @@ type Config struct {
 	Features features.Params `mapstructure:"features"`
 	Labels   labels.Params   `mapstructure:"labels"`
 	Train    train.Params    `mapstructure:"train"`
+	Evaluate evaluate.Params `mapstructure:"evaluate"`
+	Value    evaluate.Value  `mapstructure:"value"`
 	Promote  Promote         `mapstructure:"promote"`
 	Score    score.Params    `mapstructure:"score"`
 	Serve    Serve           `mapstructure:"serve"`
@@ -62,6 +65,7 @@ type Paths struct {
 	Features    string `mapstructure:"features"`
 	Predictions string `mapstructure:"predictions"`
 	Metrics     string `mapstructure:"metrics"`
+	Reports     string `mapstructure:"reports"`
 	Registry    string `mapstructure:"registry"`
 }
 
@@ -107,6 +111,8 @@ func Defaults(profile string) Config {
 		Features: features.Defaults(),
 		Labels:   labels.Defaults(),
 		Train:    train.Defaults(),
+		Evaluate: evaluate.Defaults(),
+		Value:    evaluate.DefaultValue(),
 		Promote:  Promote{PrimaryMetric: train.PRAUC},
 		Score:    score.Defaults(),
 		Serve:    Serve{Address: "127.0.0.1:8080"},
@@ -138,7 +144,7 @@ func (c *Config) Check() error {
 		}
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
-		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Score.Validate())
+		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(), c.Score.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
@@ -191,6 +197,7 @@ func (p *Paths) derive() {
 	set(&p.Features, p.Data, "features")
 	set(&p.Predictions, p.Data, "predictions")
 	set(&p.Metrics, p.Artifacts, "metrics")
+	set(&p.Reports, p.Artifacts, "reports")
 	set(&p.Registry, p.Artifacts, "registry")
 }
 

@@ -12,18 +12,21 @@ import (
 	"slices"
 
 	"churn/model"
+	"churn/model/calibrate"
 	"churn/model/encode"
+	"churn/model/explain"
+	"churn/model/gbdt"
 	"churn/model/logistic"
 )
 
 // Format is the version of the layout.
-const Format = 1
+const Format = 2
 
 // The kinds of classifiers.
-const KindLogistic = "logistic"
-
-// The kinds of calibration.
-const CalibrationNone = "none" // the classifier's own probabilities
+const (
+	KindLogistic = "logistic"
+	KindGBDT     = "gbdt"
+)
 
 // Bundle is a trained model with its whole row path:
 // raw features → Encoder → margin → calibration → probability → threshold.
@@ -35,16 +38,16 @@ type Bundle struct {
 	Categorical []string         `json:"categorical"`
 	Encoder     *encode.Encoder  `json:"encoder"`
 	Logistic    *logistic.Model  `json:"logistic,omitempty"`
-	Calibration Calibration      `json:"calibration"`
+	GBDT        *gbdt.Model      `json:"gbdt,omitempty"`
+	Mean        []float64        `json:"mean,omitempty"` // of each encoded column over the training rows; logistic only
+	Calibration calibrate.Map    `json:"calibration"`
 	Threshold   float64          `json:"threshold"` // probability from which a row counts as churn
-	Reference   []float64        `json:"reference"` // mean of each encoded column over the training rows
+	Profile     Profile          `json:"profile"`   // of the raw features over the training rows
 	Spec        *json.RawMessage `json:"spec"`      // what the caller needs to compute the features; opaque here
-	sources     []int
-}
 
-// Calibration maps margins to probabilities.
-type Calibration struct {
-	Kind string `json:"kind"`
+	classifier model.Classifier
+	explainer  func() explain.Explainer // a new one for each goroutine
+	base       func() float64           // margin that contributions start from
 }
 
 // Encode returns the bundle's bytes. The same bundle gives the same bytes.
@@ -59,56 +62,95 @@ func Decode(data []byte) (*Bundle, error) {
 	d.DisallowUnknownFields()
 	b := &Bundle{}
 	if err := d.Decode(b); err != nil {
+		var head struct{ Format int }
+		if json.Unmarshal(data, &head) == nil && head.Format != Format {
+			err = unknownFormat(head.Format)
+		}
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	if d.More() {
 		return nil, errors.New("bundle: something follows its end")
 	}
-	if err := b.check(); err != nil {
-		return nil, fmt.Errorf("bundle: %w", err)
-	}
-	b.index()
-	return b, nil
+	return b.ready()
 }
 
 // New completes and checks a bundle made by training.
 func New(b Bundle) (*Bundle, error) {
 	b.Format = Format
+	return b.ready()
+}
+
+// ready checks the bundle and fills in what follows from it.
+func (b *Bundle) ready() (*Bundle, error) {
 	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
-	b.index()
-	return &b, nil
+	if b.Kind == KindGBDT {
+		trees := explain.NewTrees(b.GBDT, b.features())
+		b.classifier, b.base = b.GBDT, trees.Base
+		b.explainer = func() explain.Explainer { return trees.NewExplainer() }
+	} else {
+		linear := explain.NewLinear(b.Logistic, b.Mean, b.columns())
+		b.classifier, b.base = b.Logistic, linear.Base
+		b.explainer = func() explain.Explainer { return linear }
+	}
+	return b, nil
+}
+
+func unknownFormat(format int) error {
+	return fmt.Errorf("format %d is not known to this version of churn, which reads %d; train again", format, Format)
 }
 
 func (b *Bundle) check() error {
 	if b.Format != Format {
-		return fmt.Errorf("format %d is not known to this version of churn, which reads %d", b.Format, Format)
+		return unknownFormat(b.Format)
 	}
-	if b.Kind != KindLogistic || b.Logistic == nil {
+	logistic, trees := b.Kind == KindLogistic && b.Logistic != nil, b.Kind == KindGBDT && b.GBDT != nil
+	if !logistic && !trees || b.Logistic != nil && b.GBDT != nil {
 		return fmt.Errorf("kind %q is not known or its model is missing", b.Kind)
 	}
 	if b.Encoder == nil || b.Spec == nil {
 		return errors.New("the encoder or the spec is missing")
 	}
-	if b.Calibration.Kind != CalibrationNone {
-		return fmt.Errorf("calibration %q is not known", b.Calibration.Kind)
+	if b.Encoder.Raw != trees {
+		return errors.New("the encoder is not of the kind that the model reads")
 	}
-	if err := b.Encoder.Check(); err != nil {
+	if err := errors.Join(b.Encoder.Check(), b.Calibration.Check(), b.Profile.check(b.Numeric, b.Categorical)); err != nil {
 		return err
-	}
-	return b.checkShapes()
-}
-
-func (b *Bundle) checkShapes() error {
-	cols := len(b.Encoder.Names())
-	if len(b.Logistic.Coef) != cols || len(b.Reference) != cols {
-		return fmt.Errorf("%d coefficients and %d reference values for %d encoded columns", len(b.Logistic.Coef), len(b.Reference), cols)
 	}
 	if len(b.Encoder.Numeric) != len(b.Numeric) || len(b.Encoder.Categorical) != len(b.Categorical) {
 		return errors.New("the encoder does not fit the feature names")
 	}
-	for _, v := range slices.Concat([]float64{b.Logistic.Intercept, b.Threshold}, b.Logistic.Coef, b.Reference) {
+	if !(b.Threshold >= 0 && b.Threshold <= 1) {
+		return fmt.Errorf("the threshold %v is not a probability", b.Threshold)
+	}
+	if trees {
+		return b.checkTrees()
+	}
+	return b.checkLogistic()
+}
+
+// checkTrees compares the columns of the trees with those of the encoder.
+func (b *Bundle) checkTrees() error {
+	if len(b.Mean) != 0 {
+		return errors.New("trees have no mean row")
+	}
+	if err := b.GBDT.Check(); err != nil {
+		return err
+	}
+	wanted := FeaturesOf(b.Encoder)
+	if !slices.Equal(b.GBDT.Features, wanted) {
+		return errors.New("the trees do not read the columns of the encoder")
+	}
+	return nil
+}
+
+func (b *Bundle) checkLogistic() error {
+	cols := len(b.Encoder.Names())
+	if len(b.Logistic.Coef) != cols || len(b.Mean) != cols {
+		return fmt.Errorf("%d coefficients and %d means for %d encoded columns", len(b.Logistic.Coef), len(b.Mean), cols)
+	}
+	for _, v := range slices.Concat([]float64{b.Logistic.Intercept}, b.Logistic.Coef, b.Mean) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return errors.New("a coefficient is not finite")
 		}
@@ -116,59 +158,16 @@ func (b *Bundle) checkShapes() error {
 	return nil
 }
 
-// index notes which raw feature each encoded column comes from.
-func (b *Bundle) index() {
-	b.sources = make([]int, len(b.Reference))
-	for i := range b.sources {
-		b.sources[i] = b.Encoder.Source(i)
+// FeaturesOf returns the features that trees see behind a raw encoder.
+func FeaturesOf(e *encode.Encoder) []gbdt.Feature {
+	var out []gbdt.Feature
+	for _, n := range e.Numeric {
+		out = append(out, gbdt.Feature{Name: n.Name})
 	}
-}
-
-// Scorer scores single rows. It holds scratch space: one for each goroutine.
-type Scorer struct {
-	bundle *Bundle
-	row    model.Row
-}
-
-// NewScorer returns a scorer for the bundle.
-func (b *Bundle) NewScorer() *Scorer { return &Scorer{bundle: b, row: b.Encoder.NewRow()} }
-
-// Score returns the probability of churn of one raw row, whose columns are
-// Numeric and Categorical.
-func (s *Scorer) Score(numeric []float64, categorical []string) float64 {
-	s.bundle.Encoder.Encode(numeric, categorical, s.row)
-	return model.Sigmoid(s.bundle.Logistic.Margin(s.row))
-}
-
-// Contributions fills out with what each raw feature (numerics, then
-// categoricals) adds to the margin of the row scored last, against the mean
-// training row: Σ coef·(x − reference) over its encoded columns. Together with
-// the margin of the mean row they add up to the margin.
-func (s *Scorer) Contributions(out []float64) {
-	clear(out)
-	coef, reference := s.bundle.Logistic.Coef, s.bundle.Reference
-	for j, x := range s.row.Dense {
-		out[s.bundle.sources[j]] += float64(coef[j] * (x - reference[j]))
+	for _, c := range e.Categorical {
+		if c.First >= 0 {
+			out = append(out, gbdt.Feature{Name: c.Name, Levels: len(c.Levels) + 1, First: int32(c.First)})
+		}
 	}
-	for j := len(s.row.Dense); j < len(coef); j++ {
-		out[s.bundle.sources[j]] -= float64(coef[j] * reference[j])
-	}
-	for _, code := range s.row.Codes {
-		out[s.bundle.sources[code]] += coef[code]
-	}
-}
-
-// Features returns the number of raw features.
-func (b *Bundle) Features() int { return len(b.Numeric) + len(b.Categorical) }
-
-// ReferenceOf returns the mean of each encoded column of a matrix.
-func ReferenceOf(m *model.Matrix) []float64 {
-	mean := make([]float64, m.Cols())
-	for i := range m.Rows() {
-		m.Row(i).AddScaled(1, mean)
-	}
-	for j := range mean {
-		mean[j] /= float64(m.Rows())
-	}
-	return mean
+	return out
 }

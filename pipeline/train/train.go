@@ -8,116 +8,114 @@ import (
 	"math"
 	"slices"
 
-	"churn/model"
 	"churn/model/bundle"
+	"churn/model/calibrate"
 	"churn/model/encode"
 	"churn/model/linear"
 	"churn/model/logistic"
 	"churn/model/metric"
 	"churn/pipeline"
+	"churn/pipeline/dataset"
+	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
 	"churn/pipeline/labels"
 	"churn/pipeline/score"
 )
 
-// RuleFeature ranks users by the one-line rule: who was silent longest.
-const RuleFeature = "days_since_last_activity"
-
 // The rows of the comparison beside the models.
 const (
-	NameFloor = "linear"                   // least squares: the floor that a model must beat
-	NameRule  = "days_since_last_activity" // the one-line rule
+	NameFloor = "linear"             // least squares: the floor that a model must beat
+	NameRule  = evaluate.RuleFeature // the one-line rule
 )
 
-// minLevelRows is how many training rows a category needs for a column of its own.
-const minLevelRows = 50
-
-// Definition is what the training set was made with.
+// Definition is what the training set was made with, and what the models are
+// measured by.
 type Definition struct {
 	Features  features.Params
 	Labels    labels.Params
 	Threshold float64 // probability from which a row counts as churn
 	Model     Params
+	Evaluate  evaluate.Params
+	Value     evaluate.Value
+	Primary   string // metric that chooses among models: PRAUC or ROCAUC
 	// AsOf is the last day that may be known: rows whose label window closed
 	// later are left out. NoDate = no limit.
 	AsOf pipeline.Date
 	// Truth is known for simulated data only; it is measured, never learned from.
 	Truth Truth `json:"-"`
+	// Start is the production model, for a warm start; nil = none.
+	Start *bundle.Bundle `json:"-"`
 }
 
 // Measured is one ranking of the test rows.
 type Measured struct {
-	Name      string            `json:"name"`
-	Estimates []metric.Estimate `json:"test"`
-	Fit       *logistic.Report  `json:"fit,omitempty"`
+	Name        string            `json:"name"`
+	Setting     string            `json:"setting,omitempty"`
+	Estimates   []metric.Estimate `json:"test"`
+	Trials      []Trial           `json:"trials,omitempty"`
+	Calibration *calibrate.Choice `json:"calibration,omitempty"`
+	Fit         *Fit              `json:"fit,omitempty"`
 
 	sample metric.Sample // of the test rows
 }
 
 // Find returns the value of a metric, NaN where it is undefined.
-func (m Measured) Find(name string) metric.Estimate {
-	i := slices.IndexFunc(m.Estimates, func(e metric.Estimate) bool { return e.Name == name })
-	if i < 0 {
-		return metric.Estimate{Name: name, Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
-	}
-	return m.Estimates[i]
-}
+func (m Measured) Find(name string) metric.Estimate { return evaluate.Find(m.Estimates, name) }
 
 // Report is what the stage did and found.
 type Report struct {
 	Rows       int        `json:"rows"`
 	Sampled    bool       `json:"sampled"` // users were sampled for train.max_rows
 	Split      Split      `json:"split"`
+	Folds      []Fold     `json:"folds"`
 	TestUsers  int        `json:"test_users"`
 	WindowDays int        `json:"window_days"`
 	Models     []Measured `json:"models"`
 	Floor      Measured   `json:"floor"`
 	Rule       Measured   `json:"rule"`
 	Ceiling    *Measured  `json:"best_achievable,omitempty"` // simulated data only
+	Selection  Selection  `json:"selection"`
 	Verdicts   []Verdict  `json:"verdicts"`
+	Warnings   []string   `json:"warnings,omitempty"`
 }
 
-// Verdict says whether a model may be registered, and why.
-type Verdict struct {
-	Name    string `json:"name"`
-	Passed  bool   `json:"passed"`
-	Reason  string `json:"reason"`
-	Warning string `json:"warning,omitempty"`
-	// How much higher the model's PR-AUC is, with the interval of the difference
-	// over the same resamples of users.
-	OverFloor metric.Estimate `json:"pr_auc_over_floor"`
-	OverRule  metric.Estimate `json:"pr_auc_over_rule"`
-	Version   string          `json:"version,omitempty"`
+// Selected returns the verdict on the selected model.
+func (r *Report) Selected() Verdict {
+	i := slices.IndexFunc(r.Verdicts, func(v Verdict) bool { return v.Name == r.Selection.Name })
+	return r.Verdicts[i]
 }
 
 // Candidate is a model that beat the floor.
 type Candidate struct {
 	Measured Measured
+	Verdict  Verdict
 	Bundle   *bundle.Bundle
+	Terms    []logistic.Term // coefficients with their errors; of the logistic only
 }
 
-// Run fits the models on the training period of rows and measures them, the
-// floor and the rule on the same test rows.
-func Run(ctx context.Context, rows *Rows, d Definition, progress func(done, total int64)) (Report, []Candidate, error) {
+// Run fits the models on the training period of rows, selects one of them by
+// the later rows of that period, and measures them, the floor and the rule on
+// the same test rows.
+func Run(ctx context.Context, rows *dataset.Rows, d Definition, progress func(done, total int64)) (Report, []Candidate, error) {
 	report := Report{Rows: rows.Len(), Sampled: rows.Sampled, WindowDays: d.Labels.WindowDays}
-	dates := d.Labels.Matured(datesOf(rows.AsOf), latest(rows, d))
+	dates := d.Labels.Matured(rows.Dates(), latest(rows, d))
 	s, err := split(dates, d.Labels.WindowDays, d.Model)
 	if err != nil {
 		return report, nil, err
 	}
-	fit, test := rows.between(s.TrainFirst, s.TrainLast), rows.between(s.TestFirst, s.TestLast)
-	s.TrainRows, s.TestRows, s.TrainRate, s.TestRate = fit.Len(), test.Len(), fit.rate(), test.rate()
-	report.Split = s
-	if err := errors.Join(fit.oneClass("training"), test.oneClass("test")); err != nil {
+	fit, test := rows.Between(s.TrainFirst, s.TrainLast), rows.Between(s.TestFirst, s.TestLast)
+	s.TrainRows, s.TestRows, s.TrainRate, s.TestRate = fit.Len(), test.Len(), fit.Rate(), test.Rate()
+	report.Split, report.TestUsers = s, test.Users()
+	if err := errors.Join(fit.OneClass("training"), test.OneClass("test")); err != nil {
 		return report, nil, err
 	}
-	t := &trainer{ctx: ctx, definition: d, fit: fit, test: test, progress: progress}
-	candidates, err := t.run(&report)
+	t := &trainer{ctx: ctx, definition: d, fit: fit, test: test, report: &report, progress: progress}
+	candidates, err := t.run()
 	return report, candidates, err
 }
 
 // latest returns the last day that may be known.
-func latest(rows *Rows, d Definition) pipeline.Date {
+func latest(rows *dataset.Rows, d Definition) pipeline.Date {
 	if d.AsOf != pipeline.NoDate {
 		return d.AsOf
 	}
@@ -128,182 +126,196 @@ func latest(rows *Rows, d Definition) pipeline.Date {
 type trainer struct {
 	ctx        context.Context
 	definition Definition
-	fit, test  *Rows
+	fit, test  *dataset.Rows
+	report     *Report
 	progress   func(done, total int64)
-	encoder    *encode.Encoder
-	x, xTest   *model.Matrix
+
+	done, total int64 // fits
 }
 
-func (t *trainer) run(report *Report) (candidates []Candidate, err error) {
-	if err := t.encode(); err != nil {
+func (t *trainer) run() ([]Candidate, error) {
+	r := t.report
+	r.Folds = folds(t.fit, t.definition.Labels.WindowDays, t.definition.Model)
+	if err := t.baselines(); err != nil {
 		return nil, err
 	}
-	report.TestUsers = usersIn(t.test)
-	if report.Floor, err = t.floor(); err != nil {
-		return nil, err
+	learners := t.definition.Model.learners()
+	for _, l := range learners {
+		t.total += int64(l.settings()*len(r.Folds) + 1)
 	}
-	report.Rule = t.rule()
-	report.Ceiling = t.ceiling()
-	for _, name := range t.definition.Model.Models {
-		c, err := t.logistic(name)
+	var searches []search
+	var candidates []Candidate
+	for _, l := range learners {
+		found, c, err := t.train(l)
 		if err != nil {
 			return nil, err
 		}
-		v := verdict(c.Measured, report.Floor, report.Rule)
-		if err := t.compare(&v, c.Measured, report); err != nil {
-			return nil, err
-		}
-		report.Models = append(report.Models, c.Measured)
-		report.Verdicts = append(report.Verdicts, v)
-		if v.Passed {
-			candidates = append(candidates, c)
-		}
+		searches = append(searches, found)
+		candidates = append(candidates, c)
+		r.Models = append(r.Models, c.Measured)
 	}
-	return candidates, nil
+	var err error
+	if r.Selection, err = t.selection(learners, searches); err != nil {
+		return nil, err
+	}
+	t.warn()
+	return t.judge(candidates)
 }
 
-// encode fits the encoder on the training rows only.
-func (t *trainer) encode() (err error) {
-	catalog := features.Catalog(t.definition.Features)
-	var columns []encode.Column
-	for i := range catalog {
-		if f := &catalog[i]; !f.Categorical() {
-			columns = append(columns, encode.Column{Name: f.Name, Log: f.Skewed})
+// judge gives the verdicts and keeps the candidates that passed.
+func (t *trainer) judge(candidates []Candidate) (passed []Candidate, err error) {
+	for _, c := range candidates {
+		c.Verdict = verdict(c.Measured, t.report.Floor, t.report.Rule)
+		if err := t.compare(&c.Verdict, c.Measured); err != nil {
+			return nil, err
+		}
+		c.Verdict.Suspicion = evaluate.Suspect(t.test, c.Measured.Find(ROCAUC).Value, t.definition.Evaluate)
+		t.report.Verdicts = append(t.report.Verdicts, c.Verdict)
+		if c.Verdict.Passed {
+			passed = append(passed, c)
 		}
 	}
-	t.encoder, err = encode.Fit(&t.fit.Frame, encode.Options{Numeric: columns, MinLevelCount: minLevelRows})
-	if err != nil {
-		return fmt.Errorf("encode the training rows: %w", err)
+	return passed, nil
+}
+
+// step counts a fit.
+func (t *trainer) step() {
+	t.done++
+	if t.progress != nil {
+		t.progress(t.done, t.total)
 	}
-	t.x, t.xTest = t.encoder.Matrix(&t.fit.Frame), t.encoder.Matrix(&t.test.Frame)
+}
+
+// train searches, fits the chosen setting on the whole training period, and
+// measures the result.
+func (t *trainer) train(l learner) (search, Candidate, error) {
+	s := searcher{ctx: t.ctx, definition: t.definition, folds: t.report.Folds, rows: t.fit.Len(), step: t.step}
+	found, err := s.run(l)
+	if err != nil {
+		return found, Candidate{}, err
+	}
+	e, err := newEncoder(t.fit, t.definition.Features, l.raw())
+	if err != nil {
+		return found, Candidate{}, err
+	}
+	rows := encodeRows(e, t.fit, t.definition.Model.HalfLifeDays)
+	m, err := l.fit(t.ctx, job{encoded: rows, setting: found.setting, rounds: found.rounds, start: t.definition.Start})
+	if err != nil {
+		return found, Candidate{}, fmt.Errorf("fit %s: %w", l.name(), err)
+	}
+	t.step()
+	c := Candidate{}
+	found.calibration = toTrainingRate(found.calibration, m.margins(rows.x), t.fit)
+	if c.Bundle, err = t.bundle(e, &m, rows, found.calibration); err != nil {
+		return found, c, err
+	}
+	if m.logistic != nil {
+		c.Terms = t.terms(m.logistic, rows, found.setting)
+	}
+	margins := c.Bundle.Margins(&t.test.Frame)
+	c.Measured = t.measure(l.name(), margins, c.Bundle.Probabilities(margins))
+	c.Measured.Setting, c.Measured.Trials, c.Measured.Fit = l.describe(found.setting), found.trials, &m.fit
+	if len(found.trials) > 0 {
+		c.Measured.Calibration = &found.choice
+	}
+	return found, c, nil
+}
+
+// terms returns the coefficients with errors that know that the rows of one
+// user are alike.
+func (t *trainer) terms(m *logistic.Model, rows encoded, setting int) []logistic.Term {
+	in := logistic.Input{X: rows.x, Label: rows.label, Weight: rows.weight}
+	terms, err := logistic.Errors(in, m, t.definition.Model.logistics()[setting], t.fit.User)
+	if err != nil {
+		return nil // the Hessian has no inverse: the card says that there are none
+	}
+	return terms
+}
+
+// baselines measures the floor, the rule and, on simulated data, the truth.
+func (t *trainer) baselines() (err error) {
+	if t.report.Floor, err = t.floor(); err != nil {
+		return err
+	}
+	t.report.Rule = t.measure(NameRule, evaluate.Rule(t.test), nil)
+	t.report.Ceiling = t.ceiling()
 	return nil
 }
 
 // floor measures least squares.
 func (t *trainer) floor() (Measured, error) {
+	e, err := newEncoder(t.fit, t.definition.Features, false)
+	if err != nil {
+		return Measured{}, err
+	}
 	p := linear.Defaults()
 	p.Seed = t.definition.Model.Seed
-	m, err := linear.Fit(t.x, t.fit.Label, p)
+	m, err := linear.Fit(e.Matrix(&t.fit.Frame), t.fit.Label, p)
 	if err != nil {
 		return Measured{}, fmt.Errorf("fit the least-squares floor: %w", err)
 	}
+	x := e.Matrix(&t.test.Frame)
 	scores, probs := make([]float64, t.test.Len()), make([]float64, t.test.Len())
 	for i := range scores {
-		scores[i], probs[i] = m.Predict(t.xTest.Row(i)), m.Probability(t.xTest.Row(i))
+		scores[i], probs[i] = m.Predict(x.Row(i)), m.Probability(x.Row(i))
 	}
 	return t.measure(NameFloor, scores, probs), nil
 }
 
-// rule measures the one-line rule, which has no probabilities.
-func (t *trainer) rule() Measured {
-	column := slices.Index(t.test.Frame.NumericNames, RuleFeature)
-	scores := make([]float64, t.test.Len())
-	for i := range scores {
-		num, _ := t.test.Frame.Row(i)
-		scores[i] = num[column]
-	}
-	return t.measure(NameRule, scores, nil)
-}
-
 func (t *trainer) measure(name string, scores, probs []float64) Measured {
-	sample := t.sample(scores, probs)
-	return Measured{Name: name, Estimates: metric.Evaluate(sample, t.evaluation()).Estimates, sample: sample}
+	sample := evaluate.Sample(t.test, scores, probs)
+	return Measured{Name: name, Estimates: metric.Evaluate(sample, t.definition.Evaluation()).Estimates, sample: sample}
 }
 
-func (t *trainer) evaluation() metric.EvalParams {
+// Evaluation returns how samples are measured.
+func (d Definition) Evaluation() metric.EvalParams {
 	p := metric.Defaults()
-	p.Bootstrap, p.Seed = t.definition.Model.Bootstrap, t.definition.Model.Seed
+	p.Bootstrap, p.Seed, p.Value = d.Model.Bootstrap, d.Model.Seed, d.Value.Metric()
 	return p
 }
 
-// compare measures how far the model is above the floor and the rule.
-func (t *trainer) compare(v *Verdict, m Measured, r *Report) (err error) {
-	if v.OverFloor, err = metric.PairedDifference(m.sample, r.Floor.sample, PRAUC, t.evaluation()); err != nil {
-		return err
-	}
-	if v.OverRule, err = metric.PairedDifference(m.sample, r.Rule.sample, PRAUC, t.evaluation()); err != nil {
-		return err
-	}
-	if v.Passed && v.Warning == "" && !(v.OverFloor.Low > 0 && v.OverRule.Low > 0) {
-		v.Warning = "the lead may be chance: an interval of the differences holds zero; more users or history would tell"
-	}
-	return nil
-}
-
-// sample groups the test rows by as-of date and by user.
-func (t *trainer) sample(scores, probs []float64) metric.Sample {
-	dates := datesOf(t.test.AsOf)
-	groups := make([]int32, t.test.Len())
-	for i, d := range t.test.AsOf {
-		k, _ := slices.BinarySearch(dates, d)
-		groups[i] = int32(k)
-	}
-	return metric.Sample{Score: scores, Prob: probs, Label: t.test.Label, Group: groups, User: t.test.User}
-}
-
-// logistic fits and measures the SGD logistic regression.
-func (t *trainer) logistic(name string) (Candidate, error) {
-	p := t.definition.Model.Logistic()
-	total := int64(p.MaxEpochs)
-	m, fit, err := logistic.Fit(t.ctx, t.x, t.fit.Label, nil, p, func(epoch int, _, _ float64) {
-		if t.progress != nil {
-			t.progress(int64(epoch), total)
-		}
-	})
-	if err != nil {
-		return Candidate{}, fmt.Errorf("fit %s: %w", name, err)
-	}
-	b, err := t.bundle(m)
-	if err != nil {
-		return Candidate{}, err
-	}
-	scorer := b.NewScorer()
-	probs := make([]float64, t.test.Len())
-	for i := range probs {
-		probs[i] = scorer.Score(t.test.Frame.Row(i))
-	}
-	measured := t.measure(name, probs, probs)
-	measured.Fit = &fit
-	return Candidate{Measured: measured, Bundle: b}, nil
-}
-
-func (t *trainer) bundle(m *logistic.Model) (*bundle.Bundle, error) {
+func (t *trainer) bundle(e *encode.Encoder, m *fitted, rows encoded, calibration calibrate.Map) (*bundle.Bundle, error) {
 	d := t.definition
 	spec, err := json.Marshal(score.Spec{Features: d.Features, Labels: d.Labels})
 	if err != nil {
 		return nil, err
 	}
 	raw := json.RawMessage(spec)
-	return bundle.New(bundle.Bundle{
-		Kind: bundle.KindLogistic, FeatureSet: features.Fingerprint(d.Features),
-		Numeric: t.fit.Frame.NumericNames, Categorical: t.fit.Frame.CategoricalNames, Encoder: t.encoder, Logistic: m,
-		Calibration: bundle.Calibration{Kind: bundle.CalibrationNone}, Threshold: d.Threshold,
-		Reference: bundle.ReferenceOf(t.x), Spec: &raw,
-	})
+	b := bundle.Bundle{FeatureSet: features.Fingerprint(d.Features), Numeric: t.fit.Frame.NumericNames, Categorical: t.fit.Frame.CategoricalNames,
+		Encoder: e, Calibration: calibration, Threshold: d.Threshold, Profile: bundle.ProfileOf(&t.fit.Frame), Spec: &raw}
+	if m.gbdt != nil {
+		b.Kind, b.GBDT = bundle.KindGBDT, m.gbdt
+	} else {
+		b.Kind, b.Logistic, b.Mean = bundle.KindLogistic, m.logistic, bundle.MeanOf(rows.x)
+	}
+	return bundle.New(b)
 }
 
-// verdict says whether a model beats the floor and the base rate. Falling
-// short of the one-line rule is a warning that nobody can overlook.
-func verdict(m, floor, rule Measured) Verdict {
-	v := Verdict{Name: m.Name}
-	ours, least, line, base := m.Find(PRAUC).Value, floor.Find(PRAUC).Value, rule.Find(PRAUC).Value, m.Find("base_rate").Value
+// warn notes what a reader of the figures must know.
+func (t *trainer) warn() {
+	r := t.report
+	fit := metric.Evaluate(evaluate.Sample(t.fit, make([]float64, t.fit.Len()), nil), t.definition.Evaluation()).Estimates
+	before, after := evaluate.Find(fit, "base_rate"), r.Rule.Find("base_rate")
+	if before.High < after.Low || after.High < before.Low {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the churn rate moved: %s in the training period, %s in the test period; probabilities may be off, and figures that depend on the rate do not compare",
+			percents(before), percents(after)))
+	}
 	switch {
-	case m.Fit != nil && m.Fit.Status == logistic.Diverged:
-		v.Reason = "the fit diverged; raise train.l2_regularization"
-	case !(ours > base):
-		v.Reason = fmt.Sprintf("PR-AUC %.4f does not beat the base rate %.4f", ours, base)
-	case !(ours > least):
-		v.Reason = fmt.Sprintf("PR-AUC %.4f does not beat the least-squares floor %.4f", ours, least)
-	default:
-		v.Passed = true
-		v.Reason = fmt.Sprintf("PR-AUC %.4f beats the least-squares floor %.4f and the base rate %.4f", ours, least, base)
+	case len(r.Folds) == 0:
+		r.Warnings = append(r.Warnings, "nothing was validated: too few rows of one outcome; settings are the first of each list, probabilities are not calibrated")
+	case r.Folds[0].By == ByUsers:
+		r.Warnings = append(r.Warnings, "the history is too short for a later, purged validation period: settings, calibration and model were chosen on other users of the same dates")
 	}
-	if !(ours > line) {
-		v.Warning = fmt.Sprintf("the one-line rule %q is at least as good (PR-AUC %.4f against %.4f)", RuleFeature, line, ours)
-	}
-	return v
 }
 
-func usersIn(r *Rows) int {
-	return len(slices.Compact(slices.Sorted(slices.Values(r.User))))
+func percents(e metric.Estimate) string {
+	return fmt.Sprintf("%.1f%% (%.1f–%.1f%%)", 100*e.Value, 100*e.Low, 100*e.High)
+}
+
+// Interval writes a value with its interval, or that it is undefined.
+func Interval(value, low, high float64) string {
+	if math.IsNaN(value) {
+		return "undefined"
+	}
+	return fmt.Sprintf("%.3f (%.3f–%.3f)", value, low, high)
 }

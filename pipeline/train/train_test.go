@@ -10,6 +10,8 @@ import (
 
 	"churn/model/metric"
 	"churn/pipeline"
+	"churn/pipeline/dataset"
+	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
 	"churn/pipeline/labels"
 )
@@ -77,13 +79,13 @@ func TestVerdict(t *testing.T) {
 
 // world returns rows whose outcome depends on days_since_last_activity and the
 // plan, over weekly as-of dates.
-func world(users, dates int) *Rows {
+func world(users, dates int) *dataset.Rows {
 	p := features.Params{WindowsDays: []int{7}, EveryDays: 7, UsualDays: 30, Set: features.SetCourse}
 	index := features.NewIndex(features.Catalog(p))
 	rng := rand.New(rand.NewPCG(5, 6))
-	r := &Rows{}
+	r := &dataset.Rows{}
 	r.Frame.NumericNames, r.Frame.CategoricalNames = index.Names()
-	silent := index.Position(RuleFeature)
+	silent := index.Position(NameRule)
 	for u := range users {
 		r.IDs = append(r.IDs, fmt.Sprint("u", u))
 		for d := range dates {
@@ -108,9 +110,9 @@ func world(users, dates int) *Rows {
 
 func definition() Definition {
 	m := Defaults()
-	m.Bootstrap = 50
+	m.Models, m.Bootstrap, m.GBDT.MaxIter = []string{ModelLogistic}, 50, 30
 	return Definition{Features: features.Params{WindowsDays: []int{7}, EveryDays: 7, UsualDays: 30, Set: features.SetCourse}, Labels: labels.Defaults(),
-		Threshold: 0.5, Model: m, AsOf: pipeline.NoDate}
+		Threshold: 0.5, Model: m, Evaluate: evaluate.Defaults(), Value: evaluate.DefaultValue(), Primary: PRAUC, AsOf: pipeline.NoDate}
 }
 
 // A model must find what the rule cannot see, and its bundle must give the very
@@ -136,7 +138,7 @@ func TestRunFindsWhatTheRuleCannotSee(t *testing.T) {
 	}
 }
 
-// The law: the test period never reaches the model. Turning all its labels
+// The law: the test period never reaches the model. Turning a fifth of its labels
 // round changes the figures and no bit of the bundle.
 func TestTestLabelsDoNotReachTheModel(t *testing.T) {
 	rows := world(300, 30)
@@ -145,26 +147,21 @@ func TestTestLabelsDoNotReachTheModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, d := range rows.AsOf {
-		if d > before.Split.TrainLast {
+		if d > before.Split.TrainLast && i%5 == 0 {
 			rows.Label[i] = !rows.Label[i]
 			rows.Frame.Numeric[i*len(rows.Frame.NumericNames)] += 1000
 		}
 	}
-	d := definition()
-	trainer := &trainer{ctx: context.Background(), definition: d, fit: rows.between(before.Split.TrainFirst, before.Split.TrainLast), test: rows.between(before.Split.TestFirst, before.Split.TestLast)}
-	if err := trainer.encode(); err != nil {
-		t.Fatal(err)
-	}
-	c, err := trainer.logistic(ModelLogistic)
+	after, b, err := Run(context.Background(), rows, definition(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	one, errOne := a[0].Bundle.Encode()
-	two, errTwo := c.Bundle.Encode()
+	two, errTwo := b[0].Bundle.Encode()
 	if errOne != nil || errTwo != nil || string(one) != string(two) {
 		t.Errorf("the bundle depends on the test period (%v, %v)", errOne, errTwo)
 	}
-	if c.Measured.Find(PRAUC).Value == a[0].Measured.Find(PRAUC).Value {
+	if after.Models[0].Find(PRAUC).Value == before.Models[0].Find(PRAUC).Value {
 		t.Error("the figures do not depend on the test labels: the test is dead")
 	}
 }
@@ -201,25 +198,5 @@ func TestRunExplainsWhatItCannotDo(t *testing.T) {
 	clear(quiet.Label)
 	if _, _, err := Run(context.Background(), quiet, definition(), nil); err == nil || !strings.Contains(err.Error(), "rows of the training period stayed") {
 		t.Errorf("one outcome: %v", err)
-	}
-}
-
-// The law: a sample keeps a user with all his rows, and about the share asked for.
-func TestSamplerKeepsAShareOfUsers(t *testing.T) {
-	s, kept := newSampler(40_000, 10_000), 0
-	for i := range 40_000 {
-		id := []byte(strings.Repeat("u", i%3) + string(rune('a'+i%26)) + pipeline.Date(i).String())
-		if s.keeps(id) {
-			kept++
-			if larger := newSampler(40_000, 20_000); !larger.keeps(id) {
-				t.Fatal("a larger sample lacks a user of the smaller one")
-			}
-		}
-	}
-	if math.Abs(float64(kept)/40_000-0.25) > 0.01 {
-		t.Errorf("%d of 40000 kept, want a quarter", kept)
-	}
-	if !newSampler(10, 10).keeps(nil) {
-		t.Error("a small set is sampled")
 	}
 }

@@ -1,65 +1,32 @@
-package train
+package dataset
 
 import (
 	"context"
 	"fmt"
 	"math"
 
-	"github.com/cespare/xxhash/v2"
-
 	"churn/internal/parallel"
 	"churn/internal/table"
-	"churn/model"
 	"churn/pipeline"
-	"churn/pipeline/dataset"
 	"churn/pipeline/features"
 )
 
-// Rows are labelled snapshots.
-type Rows struct {
-	Frame   model.Frame
-	Label   []bool
-	AsOf    []pipeline.Date
-	User    []int32  // number of the user, ascending in file order
-	IDs     []string // by number of the user
-	Sampled bool     // some users were left out for train.max_rows
-	Input   string   // digest of the file that was read
-}
-
-// Len returns the number of rows.
-func (r *Rows) Len() int { return len(r.Label) }
-
-// sampler keeps a user by a hash of his id, the same in every run and as the
-// data grows.
-type sampler struct{ limit uint64 }
-
-func newSampler(rows int64, maxRows int) sampler {
-	if rows <= int64(maxRows) {
-		return sampler{math.MaxUint64}
-	}
-	return sampler{uint64(float64(maxRows) / float64(rows) * math.MaxUint64)}
-}
-
-func (s sampler) keeps(user []byte) bool {
-	return s.limit == math.MaxUint64 || xxhash.Sum64(user) <= s.limit
-}
-
 // Load reads the training set at path, whose columns must be those of the
-// catalog. total is its number of rows.
-func Load(ctx context.Context, path string, index *features.Index, total int64, p Params, progress func(done, total int64)) (*Rows, error) {
+// catalog. total is its number of rows; above maxRows, users are sampled.
+func Load(ctx context.Context, path string, index *features.Index, total int64, maxRows int, progress func(done, total int64)) (*Rows, error) {
 	r, err := table.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	l := loader{index: index, sample: newSampler(total, p.MaxRows)}
+	l := loader{index: index, sample: newSampler(total, maxRows)}
 	if err := l.locate(r); err != nil {
 		return nil, err
 	}
-	rows := &Rows{Sampled: l.sample.limit != math.MaxUint64}
+	rows := &Rows{Sampled: l.sample.samples()}
 	rows.Frame.NumericNames, rows.Frame.CategoricalNames = index.Names()
 	join := joiner{rows: rows}
-	err = parallel.Ordered(ctx, r.Next, l.part, func(p *part) error {
+	err = parallel.Ordered(ctx, r.Next, l.part, func(p *loaded) error {
 		join.add(p)
 		if progress != nil {
 			progress(int64(rows.Len()), total)
@@ -90,7 +57,7 @@ func (l *loader) locate(r *table.Reader) error {
 		}
 		return i
 	}
-	l.user, l.asOf, l.label = find("user_id"), find("as_of_date"), find(dataset.LabelColumn)
+	l.user, l.asOf, l.label = find("user_id"), find("as_of_date"), find(LabelColumn)
 	for _, n := range l.numericNames {
 		l.numeric = append(l.numeric, find(n))
 	}
@@ -103,17 +70,18 @@ func (l *loader) locate(r *table.Reader) error {
 	return nil
 }
 
-// part is the rows of one block.
-type part struct {
+// loaded is the rows of one block.
+type loaded struct {
 	numeric     []float64
 	categorical []string
 	label       []bool
 	asOf        []pipeline.Date
 	users       []string // of each row
+	atRisk      []bool   // nil: all of them are
 }
 
-func (l *loader) part(b *table.Block) (*part, error) {
-	p := &part{}
+func (l *loader) part(b *table.Block) (*loaded, error) {
+	p := &loaded{}
 	interned := map[string]string{}
 	intern := func(b []byte) string {
 		s, ok := interned[string(b)]
@@ -140,7 +108,7 @@ func (l *loader) part(b *table.Block) (*part, error) {
 		}
 		label := string(rec.Field(l.label))
 		if label != "0" && label != "1" {
-			return nil, rec.Errorf(dataset.LabelColumn, "%q is neither 0 nor 1; run `churn labels` again", label)
+			return nil, rec.Errorf(LabelColumn, "%q is neither 0 nor 1; run `churn labels` again", label)
 		}
 		p.asOf = append(p.asOf, asOf)
 		p.label = append(p.label, label == "1")
@@ -151,7 +119,7 @@ func (l *loader) part(b *table.Block) (*part, error) {
 	return p, err
 }
 
-func (l *loader) numbers(rec *table.Record, p *part) error {
+func (l *loader) numbers(rec *table.Record, p *loaded) error {
 	for i, c := range l.numeric {
 		field := rec.Field(c)
 		if len(field) == 0 {
@@ -175,12 +143,13 @@ type joiner struct {
 	users int32
 }
 
-func (j *joiner) add(p *part) {
+func (j *joiner) add(p *loaded) {
 	r := j.rows
 	r.Frame.Numeric = append(r.Frame.Numeric, p.numeric...)
 	r.Frame.Categorical = append(r.Frame.Categorical, p.categorical...)
 	r.Label = append(r.Label, p.label...)
 	r.AsOf = append(r.AsOf, p.asOf...)
+	r.AtRisk = append(r.AtRisk, p.atRisk...)
 	for _, u := range p.users {
 		if u != j.last || j.users == 0 {
 			j.last = u

@@ -1,0 +1,128 @@
+package bundle
+
+import (
+	"math"
+
+	"churn/internal/parallel"
+	"churn/model"
+	"churn/model/explain"
+)
+
+// columns returns the raw feature of every encoded column.
+func (b *Bundle) columns() []int {
+	out := make([]int, len(b.Mean))
+	for i := range out {
+		out[i] = b.Encoder.Source(i)
+	}
+	return out
+}
+
+// features returns the raw feature of every feature of the trees.
+func (b *Bundle) features() []int {
+	var out []int
+	for i := range b.Numeric {
+		out = append(out, i)
+	}
+	for j, c := range b.Encoder.Categorical {
+		if c.First >= 0 {
+			out = append(out, len(b.Numeric)+j)
+		}
+	}
+	return out
+}
+
+// Scorer scores single rows. It holds scratch space: one for each goroutine.
+type Scorer struct {
+	bundle  *Bundle
+	row     model.Row
+	explain explain.Explainer
+}
+
+// NewScorer returns a scorer for the bundle.
+func (b *Bundle) NewScorer() *Scorer {
+	return &Scorer{bundle: b, row: b.Encoder.NewRow(), explain: b.explainer()}
+}
+
+// Margin returns the log-odds, before calibration, of one raw row, whose
+// columns are Numeric and Categorical.
+func (s *Scorer) Margin(numeric []float64, categorical []string) float64 {
+	s.bundle.Encoder.Encode(numeric, categorical, s.row)
+	return s.bundle.classifier.Margin(s.row)
+}
+
+// Score returns the probability of churn of one raw row.
+func (s *Scorer) Score(numeric []float64, categorical []string) float64 {
+	return s.bundle.Calibration.Probability(s.Margin(numeric, categorical))
+}
+
+// Contributions fills out with what each raw feature (numerics, then
+// categoricals) adds to the margin of the row scored last. Together with Base
+// they add up to the margin.
+func (s *Scorer) Contributions(out []float64) { s.explain.Contributions(s.row, out) }
+
+// Base returns the margin that contributions start from: that of the mean
+// training row, or for trees the mean margin of the training rows.
+func (s *Scorer) Base() float64 { return s.bundle.base() }
+
+// Features returns the number of raw features.
+func (b *Bundle) Features() int { return len(b.Numeric) + len(b.Categorical) }
+
+// chunkRows is the number of rows that one task scores.
+const chunkRows = 1024
+
+// Margins returns the margin of every row of a frame with the bundle's columns.
+func (b *Bundle) Margins(f *model.Frame) []float64 {
+	n := f.Rows()
+	out := make([]float64, n)
+	parallel.Each((n+chunkRows-1)/chunkRows, func(k int) {
+		s := b.NewScorer()
+		for i := k * chunkRows; i < min((k+1)*chunkRows, n); i++ {
+			out[i] = s.Margin(f.Row(i))
+		}
+	})
+	return out
+}
+
+// Probabilities returns the calibrated probabilities of margins.
+func (b *Bundle) Probabilities(margins []float64) []float64 {
+	out := make([]float64, len(margins))
+	for i, m := range margins {
+		out[i] = b.Calibration.Probability(m)
+	}
+	return out
+}
+
+// MeanOf returns the mean of each encoded column of a matrix.
+func MeanOf(m *model.Matrix) []float64 {
+	mean := make([]float64, m.Cols())
+	for i := range m.Rows() {
+		m.Row(i).AddScaled(1, mean)
+	}
+	for j := range mean {
+		mean[j] /= float64(m.Rows())
+	}
+	return mean
+}
+
+// Importance returns the mean |contribution| of every raw feature over the rows
+// of a frame.
+func (b *Bundle) Importance(f *model.Frame) []float64 {
+	n, width := f.Rows(), b.Features()
+	chunks := (n + chunkRows - 1) / chunkRows
+	parts := make([]float64, chunks*width)
+	parallel.Each(chunks, func(k int) {
+		s, out, sum := b.NewScorer(), make([]float64, width), parts[k*width:(k+1)*width]
+		for i := k * chunkRows; i < min((k+1)*chunkRows, n); i++ {
+			s.Margin(f.Row(i))
+			s.Contributions(out)
+			for j, c := range out {
+				sum[j] += math.Abs(c)
+			}
+		}
+	})
+	mean := make([]float64, width)
+	for i, v := range parts {
+		mean[i%width] += v / float64(n)
+	}
+	return mean
+}

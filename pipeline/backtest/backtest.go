@@ -1,0 +1,198 @@
+// Package backtest asks how good the models would have been: at a series of
+// as-of dates it trains on what was known then, as production would have, and
+// measures the model on the days until the next training.
+//
+//	training k ── knows ──▶ asOf k
+//	                        [ scored: asOf k … asOf k+1 )  labels close later
+//	training k+1 ────────── knows ───────▶ asOf k+1
+package backtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"churn/model/bundle"
+	"churn/model/metric"
+	"churn/pipeline"
+	"churn/pipeline/dataset"
+	"churn/pipeline/evaluate"
+	"churn/pipeline/train"
+)
+
+// Plan says when to train.
+type Plan struct {
+	From  pipeline.Date `json:"from"`       // first training
+	To    pipeline.Date `json:"to"`         // last training
+	Every int           `json:"every_days"` // days between trainings
+}
+
+// Measure is a figure of the model beside that of the rule on the same rows,
+// and their difference over the same resamples of users.
+type Measure struct {
+	Model      metric.Estimate `json:"model"`
+	Rule       metric.Estimate `json:"rule"`
+	Difference metric.Estimate `json:"difference"`
+}
+
+// Step is one training with the period that its model served.
+type Step struct {
+	AsOf      pipeline.Date `json:"as_of_date"`
+	Last      pipeline.Date `json:"last_date"` // last as-of date that the model served
+	Rows      int           `json:"rows"`
+	Users     int           `json:"users"`
+	TrainRows int           `json:"train_rows"`
+	Model     string        `json:"model"`         // kind of the selected model; "" = none yet
+	TrainedOn pipeline.Date `json:"trained_as_of"` // earlier than AsOf where the training of AsOf found no better than the floor
+	Note      string        `json:"note,omitempty"`
+	BaseRate  float64       `json:"churn_rate"`
+	MeanRisk  float64       `json:"mean_risk"`
+	PRAUC     Measure       `json:"pr_auc"`
+	ROCAUC    Measure       `json:"roc_auc"`
+	Profit    Measure       `json:"profit_at_capacity"`
+}
+
+// Measured reports whether a model served the step.
+func (s Step) Measured() bool { return s.Model != "" }
+
+// Report is the whole series.
+type Report struct {
+	Plan   Plan    `json:"plan"`
+	Steps  []Step  `json:"steps"`
+	PRAUC  Measure `json:"pr_auc"` // over all measured steps together
+	Profit Measure `json:"profit_at_capacity"`
+	Users  int     `json:"users"`
+	Rows   int     `json:"rows"`
+}
+
+// served is what one step adds to the whole.
+type served struct {
+	rows  *dataset.Rows
+	probs []float64
+}
+
+// Run trains at every date of the plan and measures each model. rows are
+// labelled; only those whose label windows had closed by then are trained on.
+func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, progress func(done, total int64)) (Report, error) {
+	r := runner{rows: rows, definition: d, report: Report{Plan: p}}
+	total := int64(p.To-p.From)/int64(p.Every) + 1
+	for asOf := p.From; asOf <= p.To; asOf += pipeline.Date(p.Every) {
+		if progress != nil {
+			progress(int64(len(r.report.Steps)), total)
+		}
+		if err := r.step(ctx, asOf); err != nil {
+			return r.report, fmt.Errorf("as of %s: %w", asOf, err)
+		}
+	}
+	return r.report, r.finish()
+}
+
+// runner walks the plan with the model in production.
+type runner struct {
+	rows       *dataset.Rows
+	definition train.Definition
+	report     Report
+	model      *bundle.Bundle
+	kind       string
+	trainedOn  pipeline.Date
+	served     []served
+}
+
+// step trains as of a date and measures what then is in production.
+func (r *runner) step(ctx context.Context, asOf pipeline.Date) error {
+	s := Step{AsOf: asOf}
+	if err := r.train(ctx, &s); err != nil {
+		return err
+	}
+	rows := r.rows.Between(asOf, asOf+pipeline.Date(r.report.Plan.Every)-1)
+	if rows.Len() == 0 || rows.OneClass("") != nil {
+		return nil // no as-of date with closed label windows, or nothing to rank: not a period that can be judged
+	}
+	dates := rows.Dates()
+	s.Last, s.Rows, s.Users, s.BaseRate = dates[len(dates)-1], rows.Len(), rows.Users(), rows.Rate()
+	if r.model != nil {
+		s.Model, s.TrainedOn = r.kind, r.trainedOn
+		probs := r.model.Probabilities(r.model.Margins(&rows.Frame))
+		for _, p := range probs {
+			s.MeanRisk += p / float64(len(probs))
+		}
+		r.served = append(r.served, served{rows, probs})
+		if err := r.measure(rows, probs, &s.PRAUC, &s.ROCAUC, &s.Profit); err != nil {
+			return err
+		}
+	}
+	r.report.Steps = append(r.report.Steps, s)
+	return nil
+}
+
+// train puts the selected model of a training into production if it passed.
+func (r *runner) train(ctx context.Context, s *Step) error {
+	d := r.definition
+	d.AsOf = s.AsOf
+	known := r.rows.Between(pipeline.Date(math.MinInt32), s.AsOf-pipeline.Date(d.Labels.WindowDays))
+	if known.Len() == 0 {
+		s.Note = "no label window had closed yet"
+		return nil
+	}
+	report, candidates, err := train.Run(ctx, known, d, nil)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		s.Note = err.Error() // too little history, as it was then
+		return nil
+	}
+	s.TrainRows = report.Split.TrainRows
+	for _, c := range candidates {
+		if c.Measured.Name == report.Selection.Name {
+			r.model, r.kind, r.trainedOn = c.Bundle, c.Measured.Name, s.AsOf
+			return nil
+		}
+	}
+	s.Note = report.Selected().Reason
+	return nil
+}
+
+// measure fills in the figures of a period. roc may be nil.
+func (r *runner) measure(rows *dataset.Rows, probs []float64, pr, roc, profit *Measure) error {
+	model, rule := evaluate.Sample(rows, probs, probs), evaluate.Sample(rows, evaluate.Rule(rows), nil)
+	p := r.definition.Evaluation()
+	ours, theirs := metric.Evaluate(model, p), metric.Evaluate(rule, p)
+	for _, x := range []struct {
+		out  *Measure
+		name string
+	}{{pr, train.PRAUC}, {roc, train.ROCAUC}, {profit, metric.ProfitAtCapacity}} {
+		if x.out == nil {
+			continue
+		}
+		d, err := metric.PairedDifference(model, rule, x.name, p)
+		if err != nil {
+			return err
+		}
+		x.out.Model, _ = ours.Find(x.name)
+		x.out.Rule, _ = theirs.Find(x.name)
+		x.out.Difference = d
+	}
+	return nil
+}
+
+// finish measures all steps together.
+func (r *runner) finish() error {
+	if len(r.served) == 0 {
+		why := "no as-of date in this range has closed label windows"
+		if n := len(r.report.Steps); n > 0 && r.report.Steps[n-1].Note != "" {
+			why = "on the last date: " + r.report.Steps[n-1].Note
+		}
+		return errors.New("no model could be trained and judged on any date; " + why)
+	}
+	var all []*dataset.Rows
+	var probs []float64
+	for _, s := range r.served {
+		all = append(all, s.rows)
+		probs = append(probs, s.probs...)
+	}
+	rows := dataset.Concat(all)
+	r.report.Rows, r.report.Users = rows.Len(), rows.Users()
+	return r.measure(rows, probs, &r.report.PRAUC, nil, &r.report.Profit)
+}
