@@ -8,18 +8,26 @@ type point struct{ rows, hits float64 }
 // (0, 0) to (rows, positives), with weight[u] for the rows of user u. They are the
 // corners of the ROC convex hull (Provost & Fawcett, 2001) before its axes are
 // scaled: the only thresholds that can be best at some cost.
+//
+// The curve rises into every corner, so only the ends of blocks with positives,
+// and the last, can be one: few, where positives are rare.
 func (r ranking) hull(weight []float64) []point {
 	corners := []point{{}}
 	var at point
+	var rises bool
 	for _, e := range r {
 		w := weight[e.user]
 		at.rows += w
-		if e.positive {
+		if e.positive && w > 0 {
 			at.hits += w
+			rises = true
 		}
-		if e.last && at.rows > corners[len(corners)-1].rows {
-			corners = extend(corners, at)
+		if e.last && rises {
+			corners, rises = extend(corners, at), false
 		}
+	}
+	if at.rows > corners[len(corners)-1].rows {
+		corners = extend(corners, at)
 	}
 	return corners
 }

@@ -36,6 +36,33 @@ func (v Value) atThreshold(s Sample, user []int32) measure {
 // contact returns the profit of contacting the first Capacity rows of every
 // group, and how many rows those are.
 func (v Value) contact(groups []ranking, weight []float64) (profit, contacts float64) {
-	top := take(groups, []cut{{rows: v.Capacity}}, weight)[0]
-	return v.Profit(top.Selected, top.Hits), top.Selected
+	var hits float64
+	for _, g := range groups {
+		rows, positives := g.first(float64(v.Capacity), weight)
+		contacts, hits = contacts+rows, hits+positives
+	}
+	return v.Profit(contacts, hits), contacts
+}
+
+// first returns the first rows, up to limit, and the positives among them, as cut
+// does, but looks no further.
+func (r ranking) first(limit float64, weight []float64) (rows, hits float64) {
+	var block, positives float64
+	for _, e := range r {
+		w := weight[e.user]
+		block += w
+		if e.positive {
+			positives += w
+		}
+		if !e.last || block == 0 {
+			continue
+		}
+		taken := min(limit-rows, block)
+		rows, hits = rows+taken, hits+float64(positives*(taken/block))
+		if rows >= limit {
+			break
+		}
+		block, positives = 0, 0
+	}
+	return rows, hits
 }
