@@ -60,5 +60,5 @@ func argument(c *cli.Context, what, other string) (string, error) {
 	case len(args) == 0 && other != "":
 		return other, nil
 	}
-	return "", usageError{fmt.Errorf("%s takes one %s", c.Command.FullName(), what)}
+	return "", usageError{fmt.Errorf("%s takes one %s", strings.TrimPrefix(c.Command.HelpName, c.App.Name+" "), what)}
 }

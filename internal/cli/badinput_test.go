@@ -308,7 +308,7 @@ func brokenOrder() []badInput {
 			code: exitFailure, stderr: lines{"the training set would be empty: no labelled user was active in the last 30 days (labels.cohort_active_days) on any as-of date"},
 			makes: []string{"data/processed/labels_daily.csv", "data/processed/labels_daily.manifest.json"}},
 		{name: "no model good enough", simulated: true, after: []string{"generate --users 60 --days 110 --seed 1", "prepare", "features", "labels"}, args: "train",
-			code: exitHeld, stderr: lines{"no model was registered: PR-AUC 0.#### does not beat the least-squares floor 0.####"},
+			code: exitHeld, stderr: lines{"the selected model, logistic, was not registered: PR-AUC 0.#### does not beat the least-squares floor 0.####"},
 			says: "logistic not registered: PR-AUC 0.#### does not beat the least-squares floor 0.####"},
 		{name: "timelines with a flipped byte", simulated: true, damage: flip(timelines, -5000), args: "features",
 			code: exitFailure, stderr: lines{"$DIR/data/processed/timelines.bin is damaged (a checksum is wrong); run `churn prepare` again"}},
@@ -402,7 +402,7 @@ func brokenSettings() []badInput {
 			code: exitConfig, stderr: lines{
 				`data.format: format "xlsx" is unknown; use csv or parquet`,
 				`source.kind: "sql" is unknown; use files`,
-				`train.models: "forest" is unknown; use logistic`,
+				`train.models: "forest" is unknown; use logistic or gbdt`,
 				`promote.primary_metric: "f1" is unknown; use pr_auc or roc_auc`,
 			}},
 		{name: "several faults at once", files: file("labels: {windw_days: 14}\nscore: {top_k: many}\n"), env: []string{"CHURN_TRAIN_SEDE=1"}, args: check + " --set nonsense",
@@ -420,11 +420,11 @@ func brokenSettings() []badInput {
 				"labels.window_days: 0 is out of range; use 1 to 730 days",
 				"score.tiers: medium 0.2 and high 0.1; use probabilities with 0 < medium < high < 1",
 			}},
-		{name: "values that are not numbers", args: "config check --set validate.max_reject_rate=NaN --set train.l2_regularization=Inf --set train.test_size=NaN",
+		{name: "values that are not numbers", args: "config check --set validate.max_reject_rate=NaN --set train.logistic.l2_regularization=Inf,1 --set train.test_size=NaN",
 			code: exitConfig, stderr: lines{
 				"validate.max_reject_rate: NaN is not a share; use a number from 0 to 1",
 				"train.test_size: NaN is not a share; use a number between 0 and 1",
-				"train.l2_regularization: +Inf is out of range; use 0 or more",
+				"train.logistic.l2_regularization: +Inf is out of range; use 0 or more",
 			}},
 		{name: "environment variable unknown", env: []string{"CHURN_LABELS_WINDOW_DAY=14"}, args: "config check",
 			code: exitConfig, stderr: lines{"CHURN_LABELS_WINDOW_DAY: there is no such key (environment); did you mean labels.window_days?"}},
@@ -454,6 +454,63 @@ func brokenSettings() []badInput {
 			code: exitConfig, stderr: lines{`generate.drift: "weather@2025-03-01" is not of the form NAME@2026-03-01 with NAME one of engagement, content, pricing, acquisition, bots`}},
 		{name: "drift without a date", args: "generate --drift pricing",
 			code: exitConfig, stderr: lines{`generate.drift: "pricing" is not of the form NAME@2026-03-01 with NAME one of engagement, content, pricing, acquisition, bots`}},
+	}
+}
+
+// brokenModels are requests that the models cannot serve.
+func brokenModels() []badInput {
+	return []badInput{
+		{name: "evaluate what is not there", simulated: true, args: "evaluate v0099",
+			code: exitFailure, stderr: lines{"registry: there is no version v0099; `churn registry list` shows them"}},
+		{name: "evaluate two", simulated: true, args: "evaluate v0001 v0002",
+			code: exitUsage, stderr: lines{"evaluate takes one version or alias", hint}},
+		{name: "evaluate open label windows", simulated: true, args: "evaluate production --to 2025-09-01",
+			code: exitUsage, stderr: lines{"the label windows of as-of dates after 2025-08-08 are still open: the data ends on 2025-09-07 and the window is 30 days; use --to 2025-08-08 or earlier", hint}},
+		{name: "evaluate before the data", simulated: true, args: "evaluate --to 2024-06-01",
+			code: exitUsage, stderr: lines{"there is no as-of date up to 2024-06-01; the data runs from 2025-01-01 to 2025-09-07, and label windows have closed up to 2025-08-08", hint}},
+		{name: "evaluate backwards", simulated: true, args: "evaluate --from 2025-05-01 --to 2025-04-01",
+			code: exitUsage, stderr: lines{"--from 2025-05-01 is after --to 2025-04-01", hint}},
+		{name: "evaluate from an unreadable date", args: "evaluate --from May",
+			code: exitUsage, stderr: lines{`--from: date "May" is not of the form 2026-04-30`, hint}},
+		{name: "evaluate without a model", args: "evaluate",
+			code: exitFailure, stderr: lines{"registry: no model is in production yet; run `churn train` and `churn promote`, or `churn run-all`"}},
+		{name: "explain nobody", simulated: true, args: "explain",
+			code: exitUsage, stderr: lines{"explain takes one user id", hint}},
+		{name: "explain an unknown user", simulated: true, args: "explain u-none",
+			code: exitFailure, stderr: lines{`there is no user "u-none" in the data`}},
+		{name: "explain with a flag that is not there", simulated: true, args: "explain 1 --asof 2025-05-01",
+			code: exitUsage, stderr: lines{"there is no flag --asof", hint}},
+		{name: "explain with a flag without its value", simulated: true, args: "explain 1 --as-of",
+			code: exitUsage, stderr: lines{"a value is missing after --as-of", hint}},
+		{name: "train a model that is not there", simulated: true, args: "train --model forest",
+			code: exitUsage, stderr: lines{`--model: train.models: "forest" is unknown; use logistic or gbdt`, hint}},
+		{name: "backtest every 0 days", simulated: true, args: "backtest --every 0",
+			code: exitUsage, stderr: lines{"--every 0 is out of range; use 1 or more days", hint}},
+		{name: "backtest before there is anything to learn from", simulated: true, args: "backtest --from 2025-01-10 --to 2025-01-20",
+			code: exitFailure, stderr: lines{"no model could be trained and judged on any date; on the last date: no label window had closed yet"}},
+		{name: "promote by force without a reason", simulated: true, args: "promote --force",
+			code: exitUsage, stderr: lines{"--force and --reason go together: overruling an alarm needs a reason", hint}},
+		{name: "settings of the models out of range", args: "config check --set train.folds=0 --set train.validation_size=1 --set train.search_rows=10 --set train.half_life_days=-1 --set train.logistic.l1_ratio=2 --set train.gbdt.max_leaf_nodes=1 --set train.gbdt.learning_rate=",
+			code: exitConfig, stderr: lines{
+				"train.validation_size: 1 is not a share; use a number between 0 and 1",
+				"train.folds: 0 is out of range; use 1 to 20",
+				"train.search_rows: 10 is too few; use at least 1000",
+				"train.half_life_days: -1 is out of range; use 0 to 36500",
+				"train.logistic.l1_ratio: 2 is out of range; use 0 to 1",
+				"train.gbdt.learning_rate: the list is empty; give at least one value",
+				"train.gbdt.max_leaf_nodes: 1 is out of range; use 2 to 1024",
+			}},
+		{name: "too many settings to try", args: "config check --set train.gbdt.max_leaf_nodes=2,3,4,5,6,7,8,9,10 --set train.gbdt.min_samples_leaf=1,2,3,4,5,6,7,8",
+			code: exitConfig, stderr: lines{"train.gbdt: 72 combinations of settings are too many to try; use at most 64"}},
+		{name: "value and segments out of range", args: "config check --set value.success_rate=1.5 --set value.capacity=0 --set evaluate.segments=planet --set evaluate.leak_roc_auc=0.2",
+			code: exitConfig, stderr: lines{
+				`evaluate.segments: "planet" is unknown; use some of [plan country tenure marketing_source]`,
+				"evaluate.leak_roc_auc: 0.2 is out of range; use a number above 0.5, at most 1 (1 = never)",
+				"value.success_rate: 1.5 is not a share; use a number between 0 and 1",
+				"value.capacity: 0 is out of range; use 1 or more",
+			}},
+		{name: "contacts that can never pay", args: "config check --set value.contact_cost=40",
+			code: exitConfig, stderr: lines{"value.contact_cost: 40 is not below kept_customer × success_rate = 30; no contact could ever pay"}},
 	}
 }
 
@@ -500,7 +557,7 @@ func TestBadInput(t *testing.T) {
 	if code, _, stderr := run.churn(finished, "run-all --set generate.users=120 --set generate.days=250"); code != exitOK {
 		t.Fatal(stderr)
 	}
-	cases := slices.Concat(brokenFiles(), brokenRows(), brokenOrder(), brokenSettings(), brokenCalls())
+	cases := slices.Concat(brokenFiles(), brokenRows(), brokenOrder(), brokenSettings(), brokenModels(), brokenCalls())
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, finished) }) // one after the other: urfave has global state
 	}

@@ -83,7 +83,7 @@ func TestFullDiskInRegistry(t *testing.T) {
 	want := results(t, disk)
 	filler := filepath.Join(disk, "filler")
 	fill(t, filler, 4<<10)
-	other := append([]string{"--set", "train.l2_regularization=12"}, smallWorld(t, 80, "train")...)
+	other := append([]string{"--set", "train.logistic.l2_regularization=12"}, smallWorld(t, 80, "train")...)
 	out := finish(t, program(disk, other...))
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)

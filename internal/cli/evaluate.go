@@ -152,9 +152,16 @@ func periodDates(p period, learned train.Split, span *pipeline.Span, every, wind
 	}
 	dates := slices.DeleteFunc(span.Grid(to, every), func(d pipeline.Date) bool { return from != pipeline.NoDate && d < from })
 	if len(dates) == 0 {
-		return nil, usageError{fmt.Errorf("there is no as-of date from %s to %s; the data runs from %s to %s, and label windows have closed up to %s", from, to, span.First, span.Last, closed)}
+		return nil, usageError{fmt.Errorf("there is no as-of date%s up to %s; the data runs from %s to %s, and label windows have closed up to %s", fromText(from), to, span.First, span.Last, closed)}
 	}
 	return dates, nil
+}
+
+func fromText(from pipeline.Date) string {
+	if from == pipeline.NoDate {
+		return ""
+	}
+	return " from " + from.String()
 }
 
 func printEvaluation(w io.Writer, e evaluate.Evaluation, path string) {

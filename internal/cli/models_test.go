@@ -203,12 +203,12 @@ func TestTrainOneModel(t *testing.T) {
 // not overlap.
 func TestBacktestTrainsAsOf(t *testing.T) {
 	dir, command := modelWorld(t)
-	r := decoded[backtest.Report](t, dir, command("backtest", "--every", "14", "--from", "2025-03-29")...)
+	r := decoded[backtest.Report](t, dir, command("backtest", "--every", "7", "--from", "2025-03-29")...)
 	if len(r.Steps) == 0 || !r.Steps[0].Measured() {
 		t.Fatalf("%+v", r)
 	}
 	for k, s := range r.Steps {
-		if s.Last >= s.AsOf+14 || k > 0 && s.AsOf <= r.Steps[k-1].Last {
+		if s.Last >= s.AsOf+7 || k > 0 && s.AsOf <= r.Steps[k-1].Last {
 			t.Errorf("step %d of %s lasts to %s", k, s.AsOf, s.Last)
 		}
 	}
