@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"churn/model"
 )
@@ -57,6 +58,36 @@ func windows(n, d int, eps, strength float64, seed uint64) data {
 			first += k
 		}
 		out.y = append(out.y, rng.Float64() < model.Sigmoid(margin))
+	}
+	return out
+}
+
+// withColumn returns the matrix with a last dense column.
+func (d data) withColumn(value func(i int) float64) *model.Matrix {
+	x := *d.x
+	x.Names = slices.Insert(slices.Clone(x.Names), x.Width, "new")
+	x.Width++
+	x.Dense, x.Codes = nil, slices.Clone(x.Codes)
+	for i := range d.y {
+		x.Dense = append(append(x.Dense, d.x.Row(i).Dense...), value(i))
+	}
+	for k := range x.Codes {
+		x.Codes[k]++
+	}
+	return &x
+}
+
+// repeated returns the rows, row i as often as times says.
+func (d data) repeated(times func(i int) int) data {
+	x := *d.x
+	x.Dense, x.Codes = nil, nil
+	out := data{x: &x}
+	for i, y := range d.y {
+		for range times(i) {
+			r := d.x.Row(i)
+			x.Dense, x.Codes = append(x.Dense, r.Dense...), append(x.Codes, r.Codes...)
+			out.y = append(out.y, y)
+		}
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"churn/model"
+	"churn/model/encode"
 )
 
 // with returns the defaults after a change.
@@ -156,17 +157,26 @@ func TestBalancedClasses(t *testing.T) {
 	}
 }
 
-// Law: the order of the rows moves the model only within the tolerance.
+// Law: the order of the rows moves the model only within the tolerance. (A pure
+// lasso has no unique optimum where intercept and levels can trade places.)
 func TestRowOrderDoesNotMatter(t *testing.T) {
-	d, p := windows(20_000, 10, 1e-2, 1, 9), with(func(p *Params) { p.Tol = 1e-12 })
-	a, _ := fit(t, d, p)
-	b, _ := fit(t, d.permuted(1), p)
-	if diff := distance(a.theta(), b.theta()); diff > 1e-4 {
-		t.Errorf("coefficients differ by %.2g", diff)
+	d := windows(20_000, 10, 1e-2, 1, 9)
+	for _, ratio := range []float64{0, 0.5, 0.9} {
+		p := with(func(p *Params) { p.L2, p.L1Ratio, p.Tol = 10, ratio, 1e-12 })
+		a, _ := fit(t, d, p)
+		b, _ := fit(t, d.permuted(1), p)
+		if diff := distance(a.theta(), b.theta()); diff > 1e-4 {
+			t.Errorf("ratio %v: coefficients differ by %.2g", ratio, diff)
+		}
+		other, _ := fit(t, windows(20_000, 10, 1e-2, 1, 10), p)
+		if distance(a.theta(), other.theta()) < 1e-3 {
+			t.Error("the law does not see other rows")
+		}
 	}
 }
 
-// Law: without a penalty, a column in other units gives the same margins.
+// Law: without a penalty, a column in other units gives the same margins. The
+// planted mutant has a penalty.
 func TestUnitsDoNotMatter(t *testing.T) {
 	d, p := windows(20_000, 6, 1e-1, 1, 10), with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 })
 	scaled := *d.x
@@ -181,37 +191,162 @@ func TestUnitsDoNotMatter(t *testing.T) {
 			t.Errorf("row %d: margins %v and %v", i, ma, mb)
 		}
 	}
+	p.L2 = 100
+	c, _ := fit(t, d, p)
+	m, _ := fit(t, data{x: &scaled, y: d.y}, p)
+	if math.Abs(c.Margin(d.x.Row(0))-m.Margin(scaled.Row(0))) < 1e-3 {
+		t.Error("the law does not see that a penalty has units")
+	}
 }
 
 // Law: a row of weight 2 is two rows, and scaling all weights with L2 changes
-// nothing.
+// nothing. The planted mutant doubles every row.
 func TestWeightsCountRows(t *testing.T) {
-	d, p := windows(4000, 6, 1e-1, 1, 11), with(func(p *Params) { p.Tol = 1e-12 })
-	twice := *d.x
-	twice.Dense, twice.Codes = slices.Concat(d.x.Dense, d.x.Dense), slices.Concat(d.x.Codes, d.x.Codes)
-	a, _ := fit(t, data{x: &twice, y: slices.Concat(d.y, d.y)}, p)
-	d.w = slices.Repeat([]float64{2}, len(d.y))
-	b, _ := fit(t, d, p)
-	d.w, p.L2 = slices.Repeat([]float64{14}, len(d.y)), 7
-	c, _ := fit(t, d, p)
-	if ab, ac := distance(a.theta(), b.theta()), distance(a.theta(), c.theta()); ab > 1e-4 || ac > 1e-4 {
-		t.Errorf("coefficients differ by %.2g and %.2g", ab, ac)
+	d := windows(4000, 6, 1e-1, 1, 11)
+	more, scaled := d.repeated(func(i int) int { return 1 + i%2 }), make([]float64, 4000)
+	d.w = slices.Repeat([]float64{1, 2}, 2000)
+	for i := range scaled {
+		scaled[i] = 7 * d.w[i]
 	}
+	for _, ratio := range []float64{0, 0.5} {
+		p := with(func(p *Params) { p.L1Ratio, p.Tol = ratio, 1e-12 })
+		a, _ := fit(t, more, p)
+		b, _ := fit(t, d, p)
+		p.L2 = 7
+		c, _ := fit(t, data{x: d.x, y: d.y, w: scaled}, p)
+		if ab, ac := distance(a.theta(), b.theta()), distance(a.theta(), c.theta()); ab > 1e-4 || ac > 1e-4 {
+			t.Errorf("ratio %v: coefficients differ by %.2g and %.2g", ratio, ab, ac)
+		}
+		p.L2 = 1
+		if m, _ := fit(t, d.repeated(func(int) int { return 2 }), p); distance(a.theta(), m.theta()) < 1e-3 {
+			t.Error("the law does not see other weights")
+		}
+	}
+}
+
+// Law: a constant column changes no margin by more than 1e-4: the free intercept
+// does what it could, so that a penalty keeps it at 0; without one, only its sum
+// with the intercept is determined. The planted mutant is a column that varies.
+func TestConstantColumnDoesNotMatter(t *testing.T) {
+	d := windows(5000, 6, 1e-1, 1, 18)
+	for _, p := range []Params{
+		with(func(p *Params) { p.Tol = 1e-12 }),
+		with(func(p *Params) { p.L2, p.L1Ratio, p.Tol = 20, 0.5, 1e-12 }),
+		with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 }),
+	} {
+		without, _ := fit(t, d, p)
+		differ := func(value func(i int) float64) bool {
+			x := d.withColumn(value)
+			m, _ := fit(t, data{x: x, y: d.y}, p)
+			for i := range 5000 {
+				if math.Abs(m.Margin(x.Row(i))-without.Margin(d.x.Row(i))) > 1e-4 {
+					return true
+				}
+			}
+			return false
+		}
+		if differ(func(int) float64 { return 2 }) {
+			t.Errorf("%+v: a constant column changes the margins", p)
+		}
+		if !differ(func(i int) float64 { return float64(index(d.y[i]) + i%5) }) {
+			t.Errorf("%+v: the law does not see a column that hints at the labels", p)
+		}
+	}
+}
+
+// Law: with a penalty units do matter, unless the standardising encoder comes
+// first: then the margins are the same to 1e-6.
+func TestEncoderMakesUnitsIrrelevant(t *testing.T) {
+	d := windows(5000, 6, 1e-1, 1, 19)
+	margins := func(scale float64, raw bool) []float64 {
+		f := &model.Frame{NumericNames: d.x.Names[:6]}
+		for i, v := range d.x.Dense {
+			f.Numeric = append(f.Numeric, v*math.Pow(scale, float64(i%6)))
+		}
+		e, err := encode.Fit(f, encode.Options{Raw: raw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := e.Matrix(f)
+		m, _ := fit(t, data{x: x, y: d.y}, with(func(p *Params) { p.L2 = 100 }))
+		out := make([]float64, x.Rows())
+		m.Margins(x, out)
+		return out
+	}
+	if diff := distance(margins(0.1, false), margins(1, false)); diff > 1e-6 {
+		t.Errorf("margins differ by %.2g", diff)
+	}
+	if distance(margins(0.1, true), margins(1, true)) < 1e-3 {
+		t.Error("the law does not see units")
+	}
+}
+
+// Data that a hyperplane separates has no optimum without a penalty: the status
+// says so. With a penalty it has one.
+func TestSeparableIsNotConverged(t *testing.T) {
+	d := windows(500, 10, 1e-1, 1e6, 4)
+	for i := range d.y {
+		d.y[i] = d.x.Row(i).Dense[0] > 0
+	}
+	_, r, err := Fit(context.Background(), d.input(), with(func(p *Params) { p.L2 = 0 }), nil)
+	if err != nil || r.Status == Converged {
+		t.Errorf("report %+v, error %v", r, err)
+	}
+	fit(t, d, with(func(p *Params) { p.L2 = 1e-6 }))
 }
 
 // Law: the number of cores changes no bit; the seed does (or the test is dead).
 func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
-	d, p := windows(30_000, 10, 1e-2, 1, 12), Defaults()
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	one, r1 := fit(t, d, p)
-	runtime.GOMAXPROCS(2)
-	two, r2 := fit(t, d, p)
-	if diff := cmp.Diff(one, two); diff != "" || r1 != r2 {
-		t.Errorf("models differ: %s\nreports %+v %+v", diff, r1, r2)
+	d := windows(60_000, 10, 1e-2, 1, 12)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, ratio := range []float64{0, 0.5} {
+		p := with(func(p *Params) { p.L2, p.L1Ratio = 10, ratio })
+		var first []any
+		for _, cores := range []int{1, 2, 7} {
+			runtime.GOMAXPROCS(cores)
+			m, r := fit(t, d, p)
+			terms, err := Errors(d.input(), m, p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := []any{m, r, terms}
+			if first == nil {
+				first = out
+			}
+			if diff := cmp.Diff(first, out); diff != "" {
+				t.Errorf("ratio %v, %d cores: %s", ratio, cores, diff)
+			}
+		}
+		p.Seed++
+		if other, _ := fit(t, d, p); cmp.Equal(first[0], other) {
+			t.Error("another seed gives the same bits: the comparison is dead")
+		}
 	}
-	p.Seed++
-	if other, _ := fit(t, d, p); cmp.Equal(one, other) {
-		t.Error("another seed gives the same bits: the comparison is dead")
+}
+
+// Law: Margins is Margin, bit for bit, on any number of cores.
+func TestMarginsAreMargin(t *testing.T) {
+	d := windows(10_000, 7, 1, 1, 20)
+	m, _ := fit(t, d, Defaults())
+	out := make([]float64, 10_000)
+	m.Margins(d.x, out)
+	for i, got := range out {
+		if got != m.Margin(d.x.Row(i)) {
+			t.Fatalf("row %d: %v, want %v", i, got, m.Margin(d.x.Row(i)))
+		}
+	}
+	for name, call := range map[string]func(){
+		"rows":    func() { m.Margins(d.x, out[1:]) },
+		"columns": func() { (&Model{}).Margins(d.x, out) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			call()
+		})
 	}
 }
 
@@ -279,8 +414,8 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	if err := Defaults().Validate(); err != nil {
 		t.Errorf("defaults: %v", err)
 	}
-	err := Params{L2: -1, LearningRate: math.NaN(), Tol: math.Inf(1), ClassWeight: "auto"}.Validate()
-	for _, key := range []string{"l2", "learning_rate", "batch_size", "max_epochs", "tol", "class_weight"} {
+	err := Params{L2: -1, L1Ratio: 2, LearningRate: math.NaN(), Tol: math.Inf(1), ClassWeight: "auto"}.Validate()
+	for _, key := range []string{"l2", "l1_ratio", "learning_rate", "batch_size", "max_epochs", "tol", "class_weight"} {
 		if err == nil || !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("%s is missing in %v", key, err)
 		}
@@ -325,14 +460,46 @@ func TestAdapt(t *testing.T) {
 }
 
 func BenchmarkFit(b *testing.B) {
-	for _, c := range []struct{ n, d int }{{1e3, 104}, {1e5, 104}, {350_000, 104}} {
-		d := windows(c.n, c.d, 1e-2, 2, 1)
-		b.Run(fmt.Sprintf("%dx%d", c.n, d.x.Cols()), func(b *testing.B) {
+	for _, n := range []int{1e3, 1e5, 1e6} {
+		for _, ratio := range []float64{0, 0.5} {
+			d := windows(n, 34, 1e-2, 2, 1) // 50 columns, 16 of them one-hot
+			p := with(func(p *Params) { p.L1Ratio = ratio })
+			b.Run(fmt.Sprintf("%d/l1_ratio=%v", n, ratio), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					fit(b, d, p)
+				}
+				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			})
+		}
+	}
+}
+
+func BenchmarkMargins(b *testing.B) {
+	for _, n := range []int{1e3, 1e5, 1e6} {
+		x := &model.Matrix{Names: make([]string, 50), Width: 50, Dense: make([]float64, 50*n)}
+		m, out := &Model{Coef: make([]float64, 50)}, make([]float64, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				fit(b, d, Defaults())
+				m.Margins(x, out)
 			}
-			b.ReportMetric(float64(c.n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+func BenchmarkErrors(b *testing.B) {
+	for _, n := range []int{1e3, 1e5} {
+		d := windows(n, 34, 1e-2, 2, 1)
+		m, _ := fit(b, d, Defaults())
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Errors(d.input(), m, Defaults(), nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
 }

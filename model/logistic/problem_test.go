@@ -79,7 +79,8 @@ func TestGradientIsFiniteDifference(t *testing.T) {
 	}
 }
 
-// Law: the Hessian of all rows is the central difference of the gradient.
+// Law: the Hessian of all rows is the central difference of the gradient. The
+// planted mutant penalises the intercept.
 func TestHessianIsFiniteDifference(t *testing.T) {
 	p, theta := point(t, 2000)
 	const h = 1e-5
@@ -90,6 +91,8 @@ func TestHessianIsFiniteDifference(t *testing.T) {
 		for b := range a + 1 {
 			if want := (up.grad[b] - down.grad[b]) / (2 * h); math.Abs(m[a*dim+b]-want) > 1e-8 {
 				t.Errorf("Hessian %d %d: %v, want %v", a, b, m[a*dim+b], want)
+			} else if a+b == 2*dim-2 && math.Abs(m[a*dim+b]+p.l2-want) < 1e-8 {
+				t.Error("the law does not see a penalised intercept")
 			}
 		}
 	}

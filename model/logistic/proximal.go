@@ -18,12 +18,12 @@ const (
 // proximal is the metric with ‖β‖₁. One round of its step is
 //
 //	sweep   each coefficient in turn to its minimum, a soft threshold: 0 enters or leaves
-//	polish  Newton on those that are not 0, up to the first change of a sign
+//	polish  Newton on those that are not 0; who would change his sign becomes 0
 //
 // The sweep alone is glmnet's (Friedman, Hastie & Tibshirani, JSS 2010) and
-// crawls where columns are correlated; the polish solves the rest exactly once
-// the signs are right (Lee, Battle, Raina & Ng, Efficient sparse coding
-// algorithms, NIPS 2006: feature-sign search).
+// crawls where columns are correlated; the polish is exact once the signs are
+// right (Lee, Battle, Raina & Ng, Efficient sparse coding algorithms, NIPS 2006:
+// feature-sign search). Both lower q, so that no set of signs comes twice.
 type proximal struct {
 	dim    int
 	p      []float64 // symmetric, row-major dim × dim
@@ -56,7 +56,11 @@ func (m *proximal) step(theta, g []float64, rate float64) {
 		if f <= roundTol*fall {
 			return
 		}
-		fall += f + m.polish(theta, g, rate*m.l1)
+		fall += f
+		for done := false; !done; { // at most as often as there are signs
+			f, done = m.polish(theta, g, rate*m.l1)
+			fall += f
+		}
 	}
 }
 
@@ -102,10 +106,10 @@ func shrink(x, t float64) float64 {
 	return x - math.Copysign(t, x)
 }
 
-// polish moves the elements of u that are not 0, and the intercept, towards
-// their joint minimum, up to the first that would change its sign, which
+// polish moves the elements of u that are not 0, and the intercept, to their
+// joint minimum (done), or up to the first that would change its sign, which
 // becomes 0. It returns the fall of ηq, or less.
-func (m *proximal) polish(u, slope []float64, threshold float64) float64 {
+func (m *proximal) polish(u, slope []float64, threshold float64) (fall float64, done bool) {
 	m.activate(u)
 	d := make([]float64, len(m.active))
 	for k, j := range m.active {
@@ -125,7 +129,7 @@ func (m *proximal) polish(u, slope []float64, threshold float64) float64 {
 		u[j] += step
 		addTo(slope, step, m.p[j*m.dim:(j+1)*m.dim])
 	}
-	return t * (1 - t/2) * dot(g, d)
+	return t * (1 - t/2) * dot(g, d), zero < 0
 }
 
 // activate notes which elements of u are not 0 and factors P among them.
