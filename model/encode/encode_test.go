@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"churn/model"
 )
@@ -258,6 +259,140 @@ func TestEncodePanicsOnWrongShape(t *testing.T) {
 			}()
 			call()
 		})
+	}
+}
+
+// x = 1, null, ∞ (null), 0.1 stay as they are, with NaN for null; so does a
+// constant column. Nothing is scaled, imputed, logged or dropped.
+func TestRawByHand(t *testing.T) {
+	f := &model.Frame{
+		NumericNames: []string{"x", "constant"}, Numeric: []float64{1, 5, nan, 5, math.Inf(-1), 5, 0.1, 5},
+		CategoricalNames: []string{"k"}, Categorical: strings.Split("b,a,b,b", ","),
+	}
+	e := fit(t, f, Options{Raw: true, Numeric: []Column{{"x", true}, {"constant", true}}, MinLevelCount: 1})
+	if diff := cmp.Diff([]float64{1, 5, nan, 5, nan, 5, 0.1, 5}, e.Matrix(f).Dense, cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("dense (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"x", "constant", "k=a", "k=b", "k=other"}, e.Names()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]int32{3, 2, 3, 3}, e.Matrix(f).Codes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Law: a raw encoder keeps every finite number bit for bit and turns all others
+// to NaN, one row at a time and in bulk; each of its columns names its source.
+func TestRawKeepsNumbers(t *testing.T) {
+	f, o := sample(5000, 1)
+	o.Raw = true
+	e := fit(t, f, o)
+	unseen, _ := sample(3000, 2)
+	unseen.Numeric[0], unseen.Numeric[6] = math.Inf(1), -math.MaxFloat64
+	m, row := e.Matrix(unseen), e.NewRow()
+	for i := range unseen.Rows() {
+		num, cat := unseen.Row(i)
+		e.Encode(num, cat, row)
+		for j, x := range num {
+			want := x
+			if math.IsInf(x, 0) {
+				want = nan
+			}
+			got, online := m.Row(i).Dense[j], row.Dense[j]
+			if math.Float64bits(got) != math.Float64bits(online) || got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+				t.Fatalf("row %d column %d: %v in bulk and %v alone, want %v", i, j, got, online, want)
+			}
+		}
+	}
+	for j, name := range f.NumericNames {
+		if e.Names()[j] != name || e.Source(j) != j {
+			t.Errorf("column %d: name %s, source %d", j, e.Names()[j], e.Source(j))
+		}
+	}
+}
+
+// Law: the codes of a raw encoder are the standard encoder's, but for the number
+// of dense columns before them. The planted mutant does not shift them.
+func TestRawCodesAreTheStandardOnes(t *testing.T) {
+	f, o := sample(5000, 1)
+	standard := fit(t, f, o)
+	o.Raw = true
+	raw := fit(t, f, o)
+	unseen, _ := sample(3000, 2)
+	a, b, shift := standard.Matrix(unseen), raw.Matrix(unseen), int32(raw.Width-standard.Width)
+	if shift == 0 || slices.Equal(a.Codes, b.Codes) {
+		t.Fatal("the encoders have the same columns: the law is dead")
+	}
+	for k, c := range a.Codes {
+		if b.Codes[k] != c+shift {
+			t.Fatalf("code %d: %d, want %d", k, b.Codes[k], c+shift)
+		}
+	}
+	if diff := cmp.Diff(standard.Names()[standard.Width:], raw.Names()[raw.Width:]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Law: decode(encode(e)) = e for a raw encoder too, and it passes its check.
+func TestRawRoundTrip(t *testing.T) {
+	f, o := sample(5000, 1)
+	o.Raw = true
+	e := fit(t, f, o)
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Encoder
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(e, &back); diff != "" {
+		t.Error(diff)
+	}
+	if err := back.Check(); err != nil {
+		t.Error(err)
+	}
+	if !sameBits(e.Matrix(f), back.Matrix(f)) {
+		t.Error("the decoded encoder encodes other bits")
+	}
+}
+
+// Check accepts what Fit makes and refuses an encoder that does not fit itself.
+func TestCheckRefuses(t *testing.T) {
+	f, o := sample(3000, 1)
+	for _, c := range []struct {
+		want  string
+		raw   bool
+		spoil func(e *Encoder)
+	}{
+		{"", false, func(*Encoder) {}},
+		{"", true, func(*Encoder) {}},
+		{"out of place", true, func(e *Encoder) { e.Numeric[0], e.Numeric[1] = e.Numeric[1], e.Numeric[0] }},
+		{"out of place", true, func(e *Encoder) { e.Numeric[2].Missing.Col = 3 }},
+		{"out of place", true, func(e *Encoder) { e.Numeric[1].Value.Col = -1 }},
+		{"out of place", false, func(e *Encoder) { e.Raw = true }}, // columns were dropped
+		{"by no feature", true, func(e *Encoder) { e.Numeric = e.Numeric[1:]; shiftLeft(e) }},
+		{"by no feature", false, func(e *Encoder) { e.Groups++ }},
+		{"does not exist", true, func(e *Encoder) { e.Width-- }},
+		{"has no scale", true, func(e *Encoder) { e.Numeric[0].Value.Std = 0 }},
+		{"has no scale", false, func(e *Encoder) { e.Numeric[0].Value.Mean = nan }},
+		{"out of order", true, func(e *Encoder) { slices.Reverse(e.Categorical[1].Levels) }},
+		{"out of order", true, func(e *Encoder) { e.Categorical[0].First = 0 }},
+		{"columns, of which", true, func(e *Encoder) { e.Cols = 1 << 30 }},
+	} {
+		o.Raw = c.raw
+		e := fit(t, f, o)
+		c.spoil(e)
+		if err := e.Check(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("raw %v: error %v, want %q", c.raw, err, c.want)
+		}
+	}
+}
+
+// shiftLeft moves the numerics of a raw encoder to their positions.
+func shiftLeft(e *Encoder) {
+	for i := range e.Numeric {
+		e.Numeric[i].Value.Col = i
 	}
 }
 

@@ -160,7 +160,7 @@ func TestBalancedClasses(t *testing.T) {
 // Law: the order of the rows moves the model only within the tolerance. (A pure
 // lasso has no unique optimum where intercept and levels can trade places.)
 func TestRowOrderDoesNotMatter(t *testing.T) {
-	d := windows(20_000, 10, 1e-2, 1, 9)
+	d := windows(8000, 10, 1e-2, 1, 9)
 	for _, ratio := range []float64{0, 0.5, 0.9} {
 		p := with(func(p *Params) { p.L2, p.L1Ratio, p.Tol = 10, ratio, 1e-12 })
 		a, _ := fit(t, d, p)
@@ -168,7 +168,7 @@ func TestRowOrderDoesNotMatter(t *testing.T) {
 		if diff := distance(a.theta(), b.theta()); diff > 1e-4 {
 			t.Errorf("ratio %v: coefficients differ by %.2g", ratio, diff)
 		}
-		other, _ := fit(t, windows(20_000, 10, 1e-2, 1, 10), p)
+		other, _ := fit(t, windows(8000, 10, 1e-2, 1, 10), p)
 		if distance(a.theta(), other.theta()) < 1e-3 {
 			t.Error("the law does not see other rows")
 		}
@@ -178,7 +178,7 @@ func TestRowOrderDoesNotMatter(t *testing.T) {
 // Law: without a penalty, a column in other units gives the same margins. The
 // planted mutant has a penalty.
 func TestUnitsDoNotMatter(t *testing.T) {
-	d, p := windows(20_000, 6, 1e-1, 1, 10), with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 })
+	d, p := windows(8000, 6, 1e-1, 1, 10), with(func(p *Params) { p.L2, p.Tol = 0, 1e-12 })
 	scaled := *d.x
 	scaled.Dense = slices.Clone(d.x.Dense)
 	for i := range scaled.Dense {
@@ -297,7 +297,7 @@ func TestSeparableIsNotConverged(t *testing.T) {
 
 // Law: the number of cores changes no bit; the seed does (or the test is dead).
 func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
-	d := windows(60_000, 10, 1e-2, 1, 12)
+	d := windows(20_000, 10, 1e-2, 1, 12)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, ratio := range []float64{0, 0.5} {
 		p := with(func(p *Params) { p.L2, p.L1Ratio = 10, ratio })

@@ -23,7 +23,7 @@ func refit(t *testing.T, d data, p Params, s *Start) (*Model, Report) {
 // Law: a start changes the way and not the goal. From its own optimum a fit
 // needs no more than one epoch, and from a neighbour's fewer than from nothing.
 func TestStartSavesEpochs(t *testing.T) {
-	d := windows(20_000, 10, 1e-2, 1, 31)
+	d := windows(8000, 10, 1e-2, 1, 31)
 	for _, ratio := range []float64{0, 0.5} {
 		p := with(func(p *Params) { p.L1Ratio, p.Tol = ratio, 1e-11 })
 		cold, r := fit(t, d, p)
