@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"churn/internal/table"
 	"churn/model"
 	"churn/model/encode"
 	"churn/pipeline/dataset"
 	"churn/pipeline/features"
+	"churn/pipeline/train"
 )
 
 // portal is a data set that goes through the churn binary.
@@ -30,25 +30,25 @@ type portal struct {
 // shared data has them, the two real ones with the README's settings.
 func portals(shared string) []portal {
 	list := []portal{{name: "generated", generate: []string{"--users", "2000", "--days", "365"}}}
-	for _, real := range []portal{
+	for _, p := range []portal{
 		{name: "oulad", asOf: "2014-02-14", settings: []string{"labels.window_days=30", "labels.activity_events=login,video_watch,quiz_attempt"}},
 		{name: "cdnow", settings: []string{"labels.window_days=90", "labels.activity_events=payment_success"}},
 	} {
-		dir := filepath.Join(shared, "real", real.name)
+		dir := filepath.Join(shared, "real", p.name)
 		users, events := filepath.Join(dir, "users.csv"), filepath.Join(dir, "events.csv.gz")
 		if _, err := os.Stat(events); err != nil {
-			say("%s is skipped: there is no %s (CHURN_SHARED or -shared names the folder)", real.name, events)
+			say("%s is skipped: there is no %s (CHURN_SHARED or -shared names the folder)", p.name, events)
 			continue
 		}
-		real.settings = append(real.settings, "source.users="+users, "source.events="+events)
-		list = append(list, real)
+		p.settings = append(p.settings, "source.users="+users, "source.events="+events)
+		list = append(list, p)
 	}
 	return list
 }
 
 // prepare runs the stages in dir and returns the rows on which `churn train`
 // fits and those on which it tests.
-func (d portal) prepare(ctx context.Context, churn, dir string) (train, test *sample, err error) {
+func (d portal) prepare(ctx context.Context, churn, dir string) (fit, hold *sample, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, err
 	}
@@ -70,7 +70,7 @@ func (d portal) prepare(ctx context.Context, churn, dir string) (train, test *sa
 			return nil, nil, err
 		}
 	}
-	return read(dir)
+	return read(ctx, dir)
 }
 
 // held is the exit code of `churn train` without a model that beats the floor:
@@ -92,65 +92,37 @@ func stage(ctx context.Context, churn, dir string, settings, command []string) e
 	return nil
 }
 
-// period is a range of as-of dates, both ends within it. Dates as text order as
-// dates.
-type period struct{ first, last string }
-
-func (p period) holds(date string) bool { return p.first <= date && date <= p.last }
-
 // split returns the periods of the report of `churn train`.
-func split(report []byte) (train, test period, err error) {
+func split(report []byte) (train.Split, error) {
 	var r struct {
-		Split struct {
-			TrainFirst string `json:"train_first"`
-			TrainLast  string `json:"train_last"`
-			TestFirst  string `json:"test_first"`
-			TestLast   string `json:"test_last"`
-		} `json:"split"`
+		Split train.Split `json:"split"`
 	}
-	err = json.Unmarshal(report, &r)
+	err := json.Unmarshal(report, &r)
 	s := r.Split
-	if err == nil && (s.TrainFirst == "" || s.TrainFirst > s.TrainLast || s.TrainLast >= s.TestFirst || s.TestFirst > s.TestLast) {
+	if err == nil && (s.TrainFirst > s.TrainLast || s.TrainLast >= s.TestFirst || s.TestFirst > s.TestLast) {
 		err = fmt.Errorf("the train report has no split: %+v", s)
 	}
-	return period{s.TrainFirst, s.TrainLast}, period{s.TestFirst, s.TestLast}, err
+	return s, err
 }
 
 // read takes the two periods from the training set of a workspace.
-func read(dir string) (train, test *sample, err error) {
+func read(ctx context.Context, dir string) (fit, hold *sample, err error) {
 	report, err := os.ReadFile(filepath.Join(dir, "artifacts", "metrics", "train_latest.json"))
 	if err != nil {
 		return nil, nil, err
 	}
-	fit, hold, err := split(report)
+	s, err := split(report)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := table.Open(filepath.Join(dir, "data", "features", "training_dataset.csv"))
+	index := features.NewIndex(features.Catalog(features.Defaults()))
+	all, err := dataset.Load(ctx, filepath.Join(dir, "data", "features", "training_dataset.csv"), index, 0, 0, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer r.Close()
-	c, err := locate(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	train, test = c.sample(), c.sample()
-	err = r.Each(func(rec *table.Record) error {
-		switch date := string(rec.Field(c.asOf)); {
-		case fit.holds(date):
-			return c.add(rec, train)
-		case hold.holds(date):
-			return c.add(rec, test)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	keep := filled(&train.frame)
-	train.frame, test.frame = selected(&train.frame, keep), selected(&test.frame, keep)
-	return train, test, nil
+	past, later := all.Between(s.TrainFirst, s.TrainLast), all.Between(s.TestFirst, s.TestLast)
+	keep := filled(&past.Frame)
+	return &sample{frame: selected(&past.Frame, keep), label: past.Label}, &sample{frame: selected(&later.Frame, keep), label: later.Label}, nil
 }
 
 // filled returns the numeric columns that have a value in some row. The others
@@ -180,53 +152,6 @@ func selected(f *model.Frame, keep []int) model.Frame {
 		}
 	}
 	return out
-}
-
-// columns are the positions of a training set's columns.
-type columns struct {
-	asOf, label                    int
-	numeric, categorical           []int
-	numericNames, categoricalNames []string
-}
-
-func locate(r *table.Reader) (*columns, error) {
-	c := &columns{asOf: r.Column("as_of_date"), label: r.Column(dataset.LabelColumn)}
-	c.numericNames, c.categoricalNames = features.NewIndex(features.Catalog(features.Defaults())).Names()
-	for _, name := range c.numericNames {
-		c.numeric = append(c.numeric, r.Column(name))
-	}
-	for _, name := range c.categoricalNames {
-		c.categorical = append(c.categorical, r.Column(name))
-	}
-	for _, k := range append(append([]int{c.asOf, c.label}, c.numeric...), c.categorical...) {
-		if k < 0 {
-			return nil, fmt.Errorf("%s lacks columns of the catalog: build bin/churn from this checkout", r.Path())
-		}
-	}
-	return c, nil
-}
-
-func (c *columns) sample() *sample {
-	return &sample{frame: model.Frame{NumericNames: c.numericNames, CategoricalNames: c.categoricalNames}}
-}
-
-// add appends a record.
-func (c *columns) add(rec *table.Record, s *sample) error {
-	for k, column := range c.numeric {
-		v, field := math.NaN(), rec.Field(column)
-		if len(field) > 0 {
-			var err error
-			if v, err = table.ParseFloat(field); err != nil {
-				return rec.Errorf(c.numericNames[k], "%v", err)
-			}
-		}
-		s.frame.Numeric = append(s.frame.Numeric, v)
-	}
-	for _, column := range c.categorical {
-		s.frame.Categorical = append(s.frame.Categorical, string(rec.Field(column)))
-	}
-	s.label = append(s.label, string(rec.Field(c.label)) == "1")
-	return nil
 }
 
 // skewed returns how `churn train` encodes the numerics for the logistic
