@@ -4,21 +4,23 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // The law: same inputs, same bytes, whatever the number of processors: run
-// twice in one folder and once in another, all files are identical, the bundle
-// included (manifests apart from their times).
+// twice in one folder, in another, and as two processes, one for the data and one
+// for the model, all files are identical, the bundles of both models included
+// (manifests apart from their times).
 func TestSameBytes(t *testing.T) {
 	for _, format := range []string{"csv", "parquet"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			// 400 users fill several buckets and blocks, so that workers have to share.
 			args := append([]string{"--set", "data.format=" + format}, smallWorld(t, 400, "run-all")...)
-			run := func(dir, processors string) map[string]string {
+			run := func(dir, processors string, args ...string) map[string]string {
 				c := program(dir, args...)
 				c.Env = append(c.Env, "GOMAXPROCS="+processors)
 				if out := finish(t, c); out.code != 0 {
@@ -26,15 +28,21 @@ func TestSameBytes(t *testing.T) {
 				}
 				return results(t, dir)
 			}
-			one, other := t.TempDir(), t.TempDir()
-			first := run(one, "1")
-			for _, path := range []string{"artifacts/registry/v0001/bundle.json", "data/features/training_dataset." + format, "data/processed/events_clean." + format} {
+			one := t.TempDir()
+			first := run(one, "1", args...)
+			for _, path := range []string{"artifacts/registry/v0001/bundle.json", "artifacts/registry/v0002/bundle.json", "data/features/training_dataset." + format, "data/processed/events_clean." + format} {
 				if first[path] == "" {
 					t.Errorf("%s was not made, so not compared", path)
 				}
 			}
-			sameResults(t, "a second run in the same folder", first, run(one, "2"))
-			sameResults(t, "a run with two processors", first, run(other, "2"))
+			sameResults(t, "a second run in the same folder", first, run(one, "2", args...))
+			sameResults(t, "a run with two processors", first, run(t.TempDir(), "2", args...))
+			sameResults(t, "a run with seven processors", first, run(t.TempDir(), "7", args...))
+			split, settings := t.TempDir(), args[:len(args)-1]
+			for k, command := range []string{"generate", "prepare", "features", "labels", "train", "promote", "score"} {
+				run(split, []string{"1", "2", "7"}[k%3], slices.Concat(settings, []string{command})...)
+			}
+			sameResults(t, "one process for each stage", first, results(t, split))
 		})
 	}
 }

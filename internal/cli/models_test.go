@@ -148,7 +148,7 @@ func TestLeakAlarmBlocksPromotion(t *testing.T) {
 	all := smallWorld(t, 400, "run-all")
 	set := append([]string{"--set", "evaluate.leak_roc_auc=0.55"}, all[:len(all)-1]...)
 	out := finish(t, program(dir, append(set, "run-all")...))
-	if out.code != 4 || !strings.Contains(out.stderr, "leak alarm on v0001") || !strings.Contains(out.stdout, "LEAK ALARM: ROC-AUC") {
+	if out.code != 4 || !strings.Contains(out.stderr, "leak alarm on v000") || !strings.Contains(out.stdout, "LEAK ALARM: ROC-AUC") {
 		t.Fatalf("code %d\n%s", out.code, out.stderr)
 	}
 	if aliases := churn(t, dir, append(set, "registry", "list")...); strings.Contains(aliases.stdout, "production") {
@@ -160,7 +160,8 @@ func TestLeakAlarmBlocksPromotion(t *testing.T) {
 		}
 	}
 	churn(t, dir, append(set, "promote", "--force", "--reason", "checked by hand")...)
-	record := readJSON[map[string]any](t, filepath.Join(dir, "artifacts/metrics/override_v0001.json"))
+	selected := readJSON[train.Report](t, filepath.Join(dir, "artifacts/metrics/train_latest.json")).Selected()
+	record := readJSON[map[string]any](t, filepath.Join(dir, "artifacts/metrics/override_"+selected.Version+".json"))
 	if text, _ := record["override"].(string); !strings.Contains(text, "too good to be true") || !strings.Contains(text, "checked by hand") {
 		t.Errorf("recorded %v", record)
 	}

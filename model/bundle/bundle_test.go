@@ -99,8 +99,8 @@ func TestContributionsAddUp(t *testing.T) {
 				t.Fatalf("%s, row %d: score %v, in bulk %v", kind, i, p, probs[i])
 			}
 		}
-		importance := b.Importance(f)
-		if importance[len(importance)-1] != 0 || !(importance[1] > 0) {
+		importance := b.Importance(f, nil)
+		if importance[len(importance)-1].Mean != 0 || !(importance[1].Mean > 0) {
 			t.Errorf("%s: importance %v; a constant category has some, or b none", kind, importance)
 		}
 	}

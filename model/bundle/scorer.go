@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"math"
-
 	"churn/internal/parallel"
 	"churn/model"
 	"churn/model/explain"
@@ -105,24 +103,8 @@ func MeanOf(m *model.Matrix) []float64 {
 }
 
 // Importance returns the mean |contribution| of every raw feature over the rows
-// of a frame.
-func (b *Bundle) Importance(f *model.Frame) []float64 {
-	n, width := f.Rows(), b.Features()
-	chunks := (n + chunkRows - 1) / chunkRows
-	parts := make([]float64, chunks*width)
-	parallel.Each(chunks, func(k int) {
-		s, out, sum := b.NewScorer(), make([]float64, width), parts[k*width:(k+1)*width]
-		for i := k * chunkRows; i < min((k+1)*chunkRows, n); i++ {
-			s.Margin(f.Row(i))
-			s.Contributions(out)
-			for j, c := range out {
-				sum[j] += math.Abs(c)
-			}
-		}
-	})
-	mean := make([]float64, width)
-	for i, v := range parts {
-		mean[i%width] += v / float64(n)
-	}
-	return mean
+// of a frame, with its error over users. Rows of one user are neighbours; user
+// nil makes every row its own.
+func (b *Bundle) Importance(f *model.Frame, user []int32) []explain.Importance {
+	return explain.Global(b.Encoder.Matrix(f), b.Features(), user, b.explainer)
 }

@@ -94,17 +94,18 @@ type Importance struct {
 	Title   string         `json:"title"`
 	Theme   features.Theme `json:"theme"`
 	Mean    float64        `json:"mean_abs_contribution"` // log-odds, over the cohort
+	StdErr  float64        `json:"std_err"`               // over users
 }
 
 func (in Input) importance(rows *dataset.Rows) (out []Importance) {
 	n := rows.Len()
 	step := max((n+importanceRows-1)/importanceRows, 1)
-	mean := in.Model.Bundle.Importance(&rows.Take(where(n, func(i int) bool { return i%step == 0 })).Frame)
-	b := in.Model.Bundle
+	b, sample := in.Model.Bundle, rows.Take(where(n, func(i int) bool { return i%step == 0 }))
+	all := b.Importance(&sample.Frame, sample.User)
 	for i, name := range slices.Concat(b.Numeric, b.Categorical) {
 		k := slices.IndexFunc(in.Model.Index.Catalog, func(f features.Feature) bool { return f.Name == name })
 		f := in.Model.Index.Catalog[k]
-		out = append(out, Importance{name, f.Title, f.Theme, mean[i]})
+		out = append(out, Importance{name, f.Title, f.Theme, all[i].Mean, all[i].StdErr})
 	}
 	slices.SortStableFunc(out, func(a, b Importance) int { return cmp.Compare(b.Mean, a.Mean) })
 	return out

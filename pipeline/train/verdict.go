@@ -17,8 +17,13 @@ type Selection struct {
 	Difference *metric.Estimate `json:"difference,omitempty"`
 }
 
-// selection takes the simplest model, and a more complex one only if its lead
-// on the validation rows is beyond chance.
+// leastLead is the lead in the primary metric below which the simpler model is
+// taken: nobody would notice it, and the simpler one is easier to explain.
+const leastLead = 0.001
+
+// selection takes the model that is best on the validation rows by the primary
+// metric. Whether a lead is beyond chance is told, but decides nothing: of two
+// models that both pass, the one that seems better is the better bet.
 func (t *trainer) selection(learners []learner, found []search) (Selection, error) {
 	best := Selection{Name: learners[0].name(), Reason: "the only model"}
 	if len(learners) == 1 {
@@ -39,11 +44,13 @@ func (t *trainer) selection(learners []learner, found []search) (Selection, erro
 		}
 		best.Difference = &d
 		text := fmt.Sprintf("%s of %s less that of %s on the validation rows: %+.3f (%+.3f to %+.3f)", t.definition.Primary, learners[k].name(), learners[current].name(), d.Value, d.Low, d.High)
-		if d.Low > 0 {
+		best.Reason = "the simpler model is as good; " + text
+		if d.Value >= leastLead {
 			current = k
+			best.Reason = "better, though it may be chance; " + text
+		}
+		if d.Low > 0 {
 			best.Reason = "better beyond chance; " + text
-		} else {
-			best.Reason = "the simpler model; " + text
 		}
 	}
 	best.Name = learners[current].name()
