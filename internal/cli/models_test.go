@@ -160,7 +160,8 @@ func TestLeakAlarmBlocksPromotion(t *testing.T) {
 		}
 	}
 	churn(t, dir, append(set, "promote", "--force", "--reason", "checked by hand")...)
-	selected := readJSON[train.Report](t, filepath.Join(dir, "artifacts/metrics/train_latest.json")).Selected()
+	report := readJSON[train.Report](t, filepath.Join(dir, "artifacts/metrics/train_latest.json"))
+	selected := report.Selected()
 	record := readJSON[map[string]any](t, filepath.Join(dir, "artifacts/metrics/override_"+selected.Version+".json"))
 	if text, _ := record["override"].(string); !strings.Contains(text, "too good to be true") || !strings.Contains(text, "checked by hand") {
 		t.Errorf("recorded %v", record)

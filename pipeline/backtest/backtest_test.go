@@ -96,13 +96,11 @@ func TestProductionStays(t *testing.T) {
 	rows := world(200, 40)
 	from := pipeline.Date(20000 + 7*28)
 	for i, d := range rows.AsOf { // from the second training on, its test period has one outcome
-		if d > from-30 && d <= from+28-30 {
+		if d > from-30 && d <= from+56-30 {
 			rows.Label[i] = false
 		}
 	}
-	d := definition()
-	d.Model.TestSize = 0.05
-	r, err := Run(t.Context(), rows, d, Plan{From: from, To: from + 28, Every: 28}, nil)
+	r, err := Run(t.Context(), rows, definition(), Plan{From: from, To: from + 56, Every: 56}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
