@@ -93,8 +93,8 @@ type request struct {
 
 // reply is a line from the script.
 type reply struct {
+	took
 	Error      string            `json:"error"`
-	Seconds    float64           `json:"seconds"`
 	Iterations int               `json:"iterations"`
 	Coef       []float64         `json:"coef"`
 	Intercept  float64           `json:"intercept"`
@@ -125,13 +125,13 @@ func (p *peer) fit(model, data string, params any) (reply, error) {
 	return p.call(request{Command: "fit", Model: model, Data: data, Params: params})
 }
 
-// predict returns the margins of all rows of data, and the seconds they took.
-func (p *peer) predict(model string, d *rows, dir string) (margins []float64, seconds float64, err error) {
+// predict returns the margins of all rows of d, and what they took.
+func (p *peer) predict(model string, d *rows, dir string) (margins []float64, t took, err error) {
 	out := filepath.Join(dir, "margins.npy")
 	r, err := p.call(request{Command: "predict", Model: model, Data: d.name, Out: out})
 	if err != nil {
-		return nil, 0, err
+		return nil, took{}, err
 	}
 	margins, err = readNpy(out, len(d.label))
-	return margins, r.Seconds, err
+	return margins, r.took, err
 }

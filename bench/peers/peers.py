@@ -5,8 +5,8 @@ process lives as long as the program, so neither its start nor the reading of
 data is within any time that it tells:
 
     load     name, x, y, w, categorical   arrays of .npy files under a name
-    fit      model, data, params          -> seconds, iterations[, coef, intercept]
-    predict  model, data, out             -> seconds; margins to the file out
+    fit      model, data, params          -> seconds, cpu_seconds, iterations[, coef, intercept]
+    predict  model, data, out             -> seconds, cpu_seconds; margins to out
     forget                                drops all data and models
     versions                              -> of the libraries
 
@@ -105,6 +105,15 @@ def margins(model, x):
     return model.decision_function(x)
 
 
+class Stopwatch:
+    def __init__(self):
+        self.cpu, self.wall = time.process_time(), time.perf_counter()
+
+    def read(self):
+        wall = time.perf_counter() - self.wall
+        return {"seconds": wall, "cpu_seconds": time.process_time() - self.cpu}
+
+
 class Server:
     def __init__(self):
         self.forget()
@@ -121,19 +130,18 @@ class Server:
     def fit(self, model, data, params):
         self.models.pop(model, None)
         gc.collect()
-        start = time.perf_counter()
+        watch = Stopwatch()
         self.models[model], reply = FITS[model](self.data[data], params)
-        reply["seconds"] = time.perf_counter() - start
-        return reply
+        return reply | watch.read()
 
     def predict(self, model, data, out):
         x = self.data[data].x
         gc.collect()
-        start = time.perf_counter()
+        watch = Stopwatch()
         result = margins(self.models[model], x)
-        seconds = time.perf_counter() - start
+        took = watch.read()
         numpy.save(out, result.astype(numpy.float64))
-        return {"seconds": seconds}
+        return took
 
     def versions(self):
         return {

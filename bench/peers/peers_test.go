@@ -194,8 +194,14 @@ func TestObjective(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	r := race{What: "x", Rows: 100, Ours: []float64{9, 1, 2}, LightGBM: []float64{2, 1, 9}, Sklearn: []float64{6, 6, 6}, Target: target{LightGBM: 1, Sklearn: 3}}
-	if !r.ok() || r.times(r.Sklearn) != 3 {
+	runs := func(wall ...float64) (v []took) {
+		for _, s := range wall {
+			v = append(v, took{Wall: s, CPU: 1})
+		}
+		return v
+	}
+	r := race{What: "x", Rows: 100, Ours: runs(9, 1, 2), LightGBM: runs(2, 1, 9), Sklearn: runs(6, 6, 6), Target: target{LightGBM: 1, Sklearn: 3}}
+	if !r.ok() || r.times(r.Sklearn, wall) != 3 || r.times(r.Sklearn, cpuTime) != 1 {
 		t.Errorf("%+v is short", r)
 	}
 	for name, t2 := range map[string]target{"LightGBM": {LightGBM: 1.1}, "scikit-learn": {Sklearn: 3.1}, "rate": {Rate: 51}} {
@@ -243,13 +249,13 @@ func TestMedian(t *testing.T) {
 func TestTake(t *testing.T) {
 	var order []int
 	runner := func(k int) lane {
-		return func() (float64, error) { order = append(order, k); return float64(len(order)), nil }
+		return func() (took, error) { order = append(order, k); return took{Wall: float64(len(order))}, nil }
 	}
 	times, err := take(2, runner(0), runner(1))
-	if err != nil || !slices.Equal(order, []int{0, 1, 0, 1}) || !slices.Equal(times[1], []float64{2, 4}) {
+	if err != nil || !slices.Equal(order, []int{0, 1, 0, 1}) || !slices.Equal(times[1], []took{{Wall: 2}, {Wall: 4}}) {
 		t.Errorf("order %v, times %v (%v)", order, times, err)
 	}
-	if _, err := take(1, func() (float64, error) { return 0, os.ErrNotExist }); err == nil {
+	if _, err := take(1, func() (took, error) { return took{}, os.ErrNotExist }); err == nil {
 		t.Error("an error is lost")
 	}
 }

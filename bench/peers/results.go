@@ -36,21 +36,21 @@ func (q linearQuality) ok() bool {
 	return math.Abs(q.Ours.PRAUC-q.Sklearn.PRAUC) <= mostApart && q.Excess <= mostExcess && q.Coef <= mostCoefApart
 }
 
-// times returns how many times faster we are than a peer; NaN where it did not
-// run.
-func (r race) times(peer []float64) float64 {
+// times returns how many times faster we are than a peer, by the medians of
+// wall or of CPU time; NaN where it did not run.
+func (r race) times(peer []took, pick func(took) float64) float64 {
 	if peer == nil {
 		return math.NaN()
 	}
-	return median(peer) / median(r.Ours)
+	return median(each(peer, pick)) / median(each(r.Ours, pick))
 }
 
 // rate returns our rows per second.
-func (r race) rate() float64 { return float64(r.Rows) / median(r.Ours) }
+func (r race) rate() float64 { return float64(r.Rows) / median(each(r.Ours, wall)) }
 
 func (r race) ok() bool {
 	t := r.Target
-	return (t.LightGBM == 0 || r.times(r.LightGBM) >= t.LightGBM) && (t.Sklearn == 0 || r.times(r.Sklearn) >= t.Sklearn) && r.rate() >= t.Rate
+	return (t.LightGBM == 0 || r.times(r.LightGBM, wall) >= t.LightGBM) && (t.Sklearn == 0 || r.times(r.Sklearn, wall) >= t.Sklearn) && r.rate() >= t.Rate
 }
 
 // verdict says whether a target is met.
@@ -124,10 +124,10 @@ func (r results) printLinear(w io.Writer) {
 }
 
 func (r results) printRaces(w io.Writer) {
-	heading(w, fmt.Sprintf("Speed: medians of %d runs in turns; lbfgs with the loosest tolerance whose loss is within %g of ours", r.Runs, sameLossWithin),
-		"what", "data", "rows × columns", "ours", "LightGBM", "scikit-learn", "times LightGBM", "times scikit-learn", "asked for", "target")
+	heading(w, fmt.Sprintf("Speed: medians of %d runs in turns, wall time (ratios of CPU time in brackets); lbfgs with the loosest tolerance whose loss is within %g of ours", r.Runs, sameLossWithin),
+		"what", "data", "rows × columns", "ours", "LightGBM", "scikit-learn", "times LightGBM (CPU)", "times scikit-learn (CPU)", "asked for", "target")
 	for _, q := range r.Races {
-		fmt.Fprintf(w, "| %s | %s | %d × %d | %s | %s | %s | %s | %s | %s | %s |\n", q.What, q.Data, q.Rows, q.Columns, q.show(q.Ours), q.show(q.LightGBM), q.show(q.Sklearn), factor(q.times(q.LightGBM)), factor(q.times(q.Sklearn)), q.Target, verdict(q.ok()))
+		fmt.Fprintf(w, "| %s | %s | %d × %d | %s | %s | %s | %s | %s | %s | %s |\n", q.What, q.Data, q.Rows, q.Columns, q.show(q.Ours), q.show(q.LightGBM), q.show(q.Sklearn), q.factor(q.LightGBM), q.factor(q.Sklearn), q.Target, verdict(q.ok()))
 	}
 }
 
@@ -144,7 +144,8 @@ func load() string {
 
 // show writes a median in the unit of the target, seconds with their range or
 // rows per second.
-func (r race) show(v []float64) string {
+func (r race) show(runs []took) string {
+	v := each(runs, wall)
 	switch {
 	case v == nil:
 		return "–"
@@ -154,11 +155,12 @@ func (r race) show(v []float64) string {
 	return fmt.Sprintf("%.2f s (%.2f–%.2f)", median(v), slices.Min(v), slices.Max(v))
 }
 
-func factor(v float64) string {
-	if math.IsNaN(v) {
+// factor writes how many times faster we are than a peer, by wall and CPU time.
+func (r race) factor(peer []took) string {
+	if peer == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.2f", v)
+	return fmt.Sprintf("%.2f (%.2f)", r.times(peer, wall), r.times(peer, cpuTime))
 }
 
 // String writes what is asked for.

@@ -8,16 +8,16 @@ import (
 	"churn/model/logistic"
 )
 
-// race is one speed row: the seconds of every run.
+// race is one speed row: what every run took.
 type race struct {
-	What     string    `json:"what"`
-	Data     string    `json:"data"`
-	Rows     int       `json:"rows"`
-	Columns  int       `json:"columns"`
-	Ours     []float64 `json:"ours_seconds"`
-	LightGBM []float64 `json:"lightgbm_seconds,omitempty"`
-	Sklearn  []float64 `json:"sklearn_seconds"`
-	Target   target    `json:"target"`
+	What     string `json:"what"`
+	Data     string `json:"data"`
+	Rows     int    `json:"rows"`
+	Columns  int    `json:"columns"`
+	Ours     []took `json:"ours"`
+	LightGBM []took `json:"lightgbm,omitempty"`
+	Sklearn  []took `json:"sklearn"`
+	Target   target `json:"target"`
 }
 
 // target is what a race must show; 0 asks for nothing.
@@ -27,19 +27,19 @@ type target struct {
 	Rate     float64 `json:"rows_per_second,omitempty"`
 }
 
-// lane is one contestant: it runs once and returns the seconds.
-type lane func() (float64, error)
+// lane is one contestant: it runs once.
+type lane func() (took, error)
 
 // take runs the lanes in turns.
-func take(runs int, lanes ...lane) ([][]float64, error) {
-	out := make([][]float64, len(lanes))
+func take(runs int, lanes ...lane) ([][]took, error) {
+	out := make([][]took, len(lanes))
 	for range runs {
 		for k, l := range lanes {
-			s, err := l()
+			t, err := l()
 			if err != nil {
 				return nil, err
 			}
-			out[k] = append(out[k], s)
+			out[k] = append(out[k], t)
 		}
 	}
 	return out, nil
@@ -74,8 +74,8 @@ func (b *bench) raceTrees(n int, score bool) error {
 		return err
 	}
 	d, p := all[0], defaultTrees()
-	ours := func() (float64, error) {
-		return seconds(func() error { _, err := fitTrees(b.ctx, d, p); return err })
+	ours := func() (took, error) {
+		return stopwatch(func() error { _, err := fitTrees(b.ctx, d, p); return err })
 	}
 	times, err := take(b.options.runs, ours, b.peerFit(peerLightGBM, d, p), b.peerFit(peerHist, d, p))
 	if err != nil {
@@ -146,18 +146,18 @@ func (b *bench) raceLogistic(data string, d *rows) (*logistic.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := b.sameLoss(d, objective(d, m.Coef, m.Intercept))
+	p, name, err := b.sameLoss(d, objective(d, m.Coef, m.Intercept))
 	if err != nil {
 		return nil, err
 	}
-	ours := func() (float64, error) {
-		return seconds(func() error { _, err := fitLogistic(b.ctx, d); return err })
+	ours := func() (took, error) {
+		return stopwatch(func() error { _, err := fitLogistic(b.ctx, d); return err })
 	}
 	times, err := take(b.options.runs, ours, b.peerFit(peerLogistic, d, p))
 	if err != nil {
 		return nil, err
 	}
-	b.add(race{What: fmt.Sprintf("fit logistic regression (lbfgs with tol %g)", p.Tol), Data: data, Target: target{Sklearn: 5}}, d, times)
+	b.add(race{What: "fit logistic regression (" + name + ")", Data: data, Target: target{Sklearn: 5}}, d, times)
 	return m, nil
 }
 
@@ -165,21 +165,22 @@ func (b *bench) raceLogistic(data string, d *rows) (*logistic.Model, error) {
 // above ours to count as the same.
 const sameLossWithin = 1e-6
 
-// sameLoss returns the loosest tolerance of scikit-learn that reaches our loss.
-func (b *bench) sameLoss(d *rows, loss float64) (linearParams, error) {
-	p := linearParams{L2: linearL2}
+// sameLoss returns the loosest tolerance of scikit-learn that reaches our loss,
+// and what to call it.
+func (b *bench) sameLoss(d *rows, loss float64) (p linearParams, name string, err error) {
+	p.L2 = linearL2
 	for _, p.Tol = range []float64{1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, tightest} {
 		r, err := b.peer.fit(peerLogistic, d.name, p)
 		if err != nil {
-			return p, err
+			return p, "", err
 		}
 		above := objective(d, r.Coef, r.Intercept)/loss - 1
 		say("  lbfgs with tol %g: %d iterations, loss %+.1e of ours", p.Tol, r.Iterations, above)
 		if above <= sameLossWithin {
-			break
+			return p, fmt.Sprintf("lbfgs with tol %g", p.Tol), nil
 		}
 	}
-	return p, nil
+	return p, fmt.Sprintf("lbfgs with tol %g, which does not reach our loss", p.Tol), nil
 }
 
 // scorer is a model of ours that scores in bulk.
@@ -189,27 +190,27 @@ type scorer interface {
 
 func ourScoring(d *rows, m scorer) lane {
 	out := make([]float64, len(d.label))
-	return func() (float64, error) {
-		return seconds(func() error { m.Margins(d.x, out); return nil })
+	return func() (took, error) {
+		return stopwatch(func() error { m.Margins(d.x, out); return nil })
 	}
 }
 
 func (b *bench) peerScoring(name string, d *rows) lane {
-	return func() (float64, error) {
-		_, seconds, err := b.peer.predict(name, d, b.dir)
-		return seconds, err
+	return func() (took, error) {
+		_, t, err := b.peer.predict(name, d, b.dir)
+		return t, err
 	}
 }
 
 func (b *bench) peerFit(name string, d *rows, params any) lane {
-	return func() (float64, error) {
+	return func() (took, error) {
 		r, err := b.peer.fit(name, d.name, params)
-		return r.Seconds, err
+		return r.took, err
 	}
 }
 
 // add keeps the times of a race on d: ours, and of the last peer scikit-learn's.
-func (b *bench) add(r race, d *rows, times [][]float64) {
+func (b *bench) add(r race, d *rows, times [][]took) {
 	r.Rows, r.Columns = len(d.label), d.width()
 	r.Ours, r.Sklearn = times[0], times[len(times)-1]
 	if len(times) == 3 {

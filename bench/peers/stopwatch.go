@@ -3,22 +3,55 @@ package main
 import (
 	"flag"
 	"slices"
+	"syscall"
 	"testing"
 )
 
-// setStopwatch makes seconds run its function once. Package testing keeps the
+// took is what one run took.
+type took struct {
+	Wall float64 `json:"seconds"`
+	CPU  float64 `json:"cpu_seconds"` // of all threads: what a busy machine leaves nearly unchanged
+}
+
+// setStopwatch makes stopwatch run its function once. Package testing keeps the
 // setting among its flags, which are not ours.
 func setStopwatch() error {
 	testing.Init()
 	return flag.CommandLine.Set("test.benchtime", "1x")
 }
 
-// seconds returns how long f ran, after the garbage of others was collected:
-// what the peers do before each of their measurements, too.
-func seconds(f func() error) (float64, error) {
-	var err error
-	result := testing.Benchmark(func(*testing.B) { err = f() })
-	return result.T.Seconds(), err
+// stopwatch runs f, after the garbage of others was collected: what the peers
+// do before each of their measurements, too.
+func stopwatch(f func() error) (t took, err error) {
+	result := testing.Benchmark(func(*testing.B) {
+		before := cpu()
+		err = f()
+		t.CPU = cpu() - before
+	})
+	t.Wall = result.T.Seconds()
+	return t, err
+}
+
+// cpu returns the seconds that all threads of the process have run.
+func cpu() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic("peers: the system does not tell the time of its own process")
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// wall and cpuTime pick one of the two times.
+func wall(t took) float64    { return t.Wall }
+func cpuTime(t took) float64 { return t.CPU }
+
+// each applies pick to every run.
+func each(v []took, pick func(took) float64) []float64 {
+	var out []float64
+	for _, t := range v {
+		out = append(out, pick(t))
+	}
+	return out
 }
 
 // median returns the middle of v, the mean of the two middle ones of an even
