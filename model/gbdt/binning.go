@@ -1,11 +1,6 @@
 package gbdt
 
-import (
-	"math"
-	"slices"
-
-	"churn/internal/parallel"
-)
+import "churn/internal/parallel"
 
 // sampleRows is the number of rows that the cuts of a column are found from, as
 // in LightGBM and scikit-learn: the rank of a cut is then off by about
@@ -18,7 +13,7 @@ type column struct {
 	feature int       // index into the features
 	cuts    []float64 // ascending, of a numeric
 	bins    int       // of values, without the one for null
-	missing bool      // some training row is null
+	missing bool      // of a numeric: there are nulls among the rows that the cuts come from
 	levels  bool      // a categorical
 	first   int32     // code of its first level
 	sign    int8      // monotone constraint
@@ -31,8 +26,14 @@ func (c *column) slots() int { return c.bins + 1 }
 // columns returns the features with more than one value, null being one, and
 // the length of a histogram of them.
 func (p *problem) columns() (out []column, slots int) {
+	values := p.train.evenly()
 	all := make([]column, len(p.features))
-	parallel.Each(len(all), func(f int) { all[f] = p.column(f) })
+	parallel.Each(len(all), func(f int) {
+		all[f] = column{feature: f, sign: p.sign[f], first: p.features[f].First, bins: p.features[f].Levels, levels: p.features[f].Levels > 0}
+		if !all[f].levels {
+			all[f].cut(values[f], p.params.MaxBins)
+		}
+	})
 	for _, c := range all {
 		if c.bins > 1 || c.bins == 1 && c.missing {
 			c.offset = slots
@@ -43,41 +44,33 @@ func (p *problem) columns() (out []column, slots int) {
 	return out, slots
 }
 
-// column finds the bins of feature f.
-func (p *problem) column(f int) column {
-	c := column{feature: f, sign: p.sign[f], first: p.features[f].First}
-	if levels := p.features[f].Levels; levels > 0 {
-		c.levels, c.bins = true, levels
-		return c
-	}
-	values, missing := p.train.values(f)
-	c.missing = missing
-	if len(values) > 0 {
-		c.cuts = findCuts(values, p.params.MaxBins)
+// cut finds the cuts of a numeric from its values, null included.
+func (c *column) cut(values []float64, bins int) {
+	known := sorted(values)
+	c.missing = len(known) < len(values)
+	if len(known) > 0 {
+		c.cuts = findCuts(known, bins)
 		c.bins = len(c.cuts) + 1
 	}
-	return c
 }
 
-// values returns the non-null values of dense column f in evenly spaced rows,
-// at most sampleRows of them, ascending, and whether any row at all is null.
-func (s *sample) values(f int) (values []float64, missing bool) {
-	n := len(s.rows)
+// evenly returns the values of each dense column in evenly spaced rows, at most
+// sampleRows of them.
+func (s *sample) evenly() [][]float64 {
+	n, width := len(s.rows), s.x.Width
 	take := min(n, sampleRows)
-	values = make([]float64, 0, take)
-	next := 0
-	for i, r := range s.rows {
-		x := s.x.Dense[int(r)*s.x.Width+f]
-		missing = missing || x != x
-		if i == next*n/take {
-			next++
-			if x == x {
-				values = append(values, x)
+	out := make([][]float64, width)
+	for f := range out {
+		out[f] = make([]float64, take)
+	}
+	eachChunk(take, func(_, from, to int) {
+		for k := from; k < to; k++ {
+			for f, x := range s.x.Row(int(s.rows[k*n/take])).Dense {
+				out[f][k] = x
 			}
 		}
-	}
-	slices.Sort(values)
-	return values, missing
+	})
+	return out
 }
 
 // run is a distinct value and how often it occurs.
@@ -88,13 +81,18 @@ type run struct {
 
 // distinct returns the runs of ascending values.
 func distinct(values []float64) []run {
-	var out []run
-	for _, x := range values {
-		if last := len(out) - 1; last >= 0 && out[last].value == x {
-			out[last].count++
-		} else {
-			out = append(out, run{x, 1})
+	n := 0
+	for i, x := range values {
+		if i == 0 || x != values[i-1] {
+			n++
 		}
+	}
+	out := make([]run, 0, n)
+	for i, x := range values {
+		if i == 0 || x != values[i-1] {
+			out = append(out, run{value: x})
+		}
+		out[len(out)-1].count++
 	}
 	return out
 }
@@ -173,13 +171,4 @@ func between(a, b float64) float64 {
 		return m
 	}
 	return a
-}
-
-// bin returns the bin of x: the number of cuts below it, or bins for NaN.
-func (c *column) bin(x float64) uint8 {
-	if math.IsNaN(x) {
-		return uint8(c.bins)
-	}
-	k, _ := slices.BinarySearch(c.cuts, x)
-	return uint8(k)
 }

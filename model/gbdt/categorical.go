@@ -12,11 +12,12 @@ import (
 // unseen ones go.
 func (s *searcher) categorical(c *column, h []bin, n *node) split {
 	order := s.order(h[:c.bins])
-	var best split
-	s.prefixes(order, h, n, &best)
+	low := s.prefixes(order, h, n)
 	slices.Reverse(order)
-	s.prefixes(order, h, n, &best)
-	return best
+	if high := s.prefixes(order, h, n); high.gain > low.gain {
+		return high
+	}
+	return low
 }
 
 // order returns the levels with enough rows, sorted.
@@ -36,14 +37,20 @@ func (s *searcher) order(h []bin) []int {
 
 // prefixes tries the first levels of order, up to half of them, as those that
 // go left.
-func (s *searcher) prefixes(order []int, h []bin, n *node, best *split) {
+func (s *searcher) prefixes(order []int, h []bin, n *node) (best split) {
+	need, whole := s.limits(), s.score(n.sum, n)
 	var left bin
 	var set Set
 	for _, l := range order[:(len(order)+1)/2] {
 		left.add(h[l])
 		set[l>>6] |= 1 << (uint(l) & 63)
-		if gain := s.gain(left, n, 0); gain > best.gain {
-			*best = split{gain: gain, set: set, left: left}
+		right := bin{n.sum.g - left.g, n.sum.h - left.h, n.sum.n - left.n}
+		if min(left.n, right.n) < need.rows || min(left.h, right.h) < need.hess {
+			continue
+		}
+		if gain := s.parts(left, right, n, 0) - whole; gain > best.gain {
+			best = split{gain: gain, set: set, left: left}
 		}
 	}
+	return s.real(best, whole)
 }

@@ -50,12 +50,12 @@ type booster struct {
 	*grower
 	train  *sample
 	model  *Model
-	margin []float64 // of the training rows
-	exact  []float32 // gradient and hessian of each training row
-	leafOf []uint16  // of each training row, in the tree of this round
-	rows   []int32   // drawn for this round
-	most   float64   // largest weight
-	watch  *watch    // nil: no validation rows
+	margin []float64     // of the training rows
+	exact  []derivatives // of each training row
+	leafOf []uint16      // of each training row, in the tree of this round
+	rows   []int32       // drawn for this round
+	most   float64       // largest weight
+	watch  *watch        // nil: no validation rows
 }
 
 // newBooster prepares everything before the first round.
@@ -72,7 +72,7 @@ func newBooster(p *problem) (*booster, error) {
 		b.model.Trees = append(b.model.Trees, p.start.Trees...)
 	}
 	b.margin = p.train.margins(b.model)
-	b.exact, b.leafOf, b.rows, b.packed = make([]float32, 2*n), make([]uint16, n), make([]int32, n), make([]uint64, n)
+	b.exact, b.leafOf, b.rows = make([]derivatives, n), make([]uint16, n), make([]int32, n)
 	for i, w := range p.train.weight {
 		if i == 0 || w > b.most {
 			b.most = w
@@ -157,12 +157,18 @@ func (b *booster) round() bool {
 // gradients fills in exact and packed.
 func (b *booster) gradients(r rounding) {
 	eachChunk(len(b.margin), func(_, from, to int) {
-		for i := from; i < to; i++ {
-			g, h := gradient(b.margin[i], b.train.label[i])
-			w := b.train.weightOf(i)
-			g, h = g*w, h*w
-			b.exact[2*i], b.exact[2*i+1] = float32(g), float32(h)
-			b.packed[i] = r.pack(i, g, h)
+		label, exact, packed := b.train.label[from:to], b.exact[from:to], b.packed[from:to]
+		for i, m := range b.margin[from:to] {
+			g, h := gradient(m, float64(index(label[i])))
+			if b.train.weight != nil {
+				w := b.train.weight[from+i]
+				g, h = g*w, h*w
+			}
+			exact[i] = derivatives{float32(g), float32(h)}
+			packed[i] = r.pack(from+i, g, h)
 		}
 	})
 }
+
+// derivatives are the gradient and the hessian of a row.
+type derivatives struct{ g, h float32 }

@@ -9,21 +9,22 @@ import (
 
 // bin is the rows of one bin, or of a node: the sums of their rounded
 // gradients and hessians, and their number. Integers add up to the same in any
-// order, so that neither the order of the rows nor the number of workers shows.
+// order, so that neither the order of the rows nor the number of workers shows,
+// and a parent is exactly the sum of its children.
 type bin struct{ g, h, n int64 }
 
 func (a *bin) add(b bin) { a.g, a.h, a.n = a.g+b.g, a.h+b.h, a.n+b.n }
 func (a *bin) sub(b bin) { a.g, a.h, a.n = a.g-b.g, a.h-b.h, a.n-b.n }
 
-// narrow is the histograms of the columns of one word, of packed gradients.
+// narrow is the histograms of the columns of one word, of packed gradients. Its
+// 16 KiB fit in the first-level cache.
 type narrow [lanes][256]uint64
 
-// accumulate adds the packed gradients of rows, which are gh in the same order,
-// to the bins of one word of columns. words[row*stride] is the word.
-func (h *narrow) accumulate(words []uint64, stride int, rows []int32, gh []uint64) {
-	gh = gh[:len(rows)]
-	for i, r := range rows {
-		w, x := words[int(r)*stride], gh[i]
+// accumulate adds the packed gradients gh of rows, whose bins are words.
+func (h *narrow) accumulate(words, gh []uint64) {
+	gh = gh[:len(words)]
+	for i, w := range words {
+		x := gh[i]
 		h[0][uint8(w)] += x
 		h[1][uint8(w>>8)] += x
 		h[2][uint8(w>>16)] += x
@@ -35,50 +36,82 @@ func (h *narrow) accumulate(words []uint64, stride int, rows []int32, gh []uint6
 	}
 }
 
+// accumulatePair is accumulate for the columns of two lanes only.
+func (h *narrow) accumulatePair(words, gh []uint64, a, b uint) {
+	gh = gh[:len(words)]
+	p, q := &h[a%lanes], &h[b%lanes]
+	a, b = a%lanes*8, b%lanes*8
+	for i, w := range words {
+		x := gh[i]
+		p[uint8(w>>(a&63))] += x
+		q[uint8(w>>(b&63))] += x
+	}
+}
+
+// add adds rows to the lanes that are used; a last odd one takes a neighbour
+// along, whose histogram nobody reads.
+func (h *narrow) add(words, gh []uint64, used []uint) {
+	if len(used) > 6 { // all eight cost less than seven in pairs
+		h.accumulate(words, gh)
+		return
+	}
+	for ; len(used) > 1; used = used[2:] {
+		h.accumulatePair(words, gh, used[0], used[1])
+	}
+	if len(used) == 1 {
+		h.accumulatePair(words, gh, used[0], used[0]^1)
+	}
+}
+
 // accumulator is the histogram of one worker.
 type accumulator struct {
 	narrow []narrow // by word of columns: at most narrowRows rows
-	wide   []bin    // all the others
 	rows   int      // in narrow
-	gh     []uint64 // of a chunk of rows
+	wide   []bin    // all the others
+	spilt  bool     // there are others
+	copies copies
 }
 
 func (b *binned) newAccumulator() *accumulator {
-	return &accumulator{narrow: make([]narrow, b.stride), wide: make([]bin, b.slots), gh: make([]uint64, narrowRows)}
+	return &accumulator{narrow: make([]narrow, len(b.used)), wide: make([]bin, b.slots), copies: b.newCopies()}
 }
 
-// add adds rows, at most narrowRows of them.
+// reset empties a.
+func (a *accumulator) reset() {
+	clear(a.narrow)
+	a.rows, a.spilt = 0, false
+}
+
+// add adds rows, at most narrowRows of them, to the columns in use.
 func (a *accumulator) add(b *binned, rows []int32, packed []uint64) {
-	if a.rows += len(rows); a.rows > narrowRows {
-		a.flush(b)
-		a.rows = len(rows)
+	if a.rows+len(rows) > narrowRows {
+		a.spill(b)
 	}
-	gh := a.gh[:len(rows)]
-	for i, r := range rows {
-		gh[i] = packed[r]
-	}
-	const cached = 1024 // rows whose words stay in the second-level cache from one word to the next
-	for from := 0; from < len(rows); from += cached {
-		to := min(from+cached, len(rows))
-		for w := range a.narrow {
-			a.narrow[w].accumulate(b.words[w:], b.stride, rows[from:to], gh[from:to])
+	a.rows += len(rows)
+	for ; len(rows) > 0; rows = rows[min(gatherRows, len(rows)):] {
+		words, gh := a.copies.gather(b, rows[:min(gatherRows, len(rows))], packed)
+		for w, used := range b.used {
+			a.narrow[w].add(words[w], gh, used)
 		}
 	}
 }
 
-// flush moves the narrow bins to the wide ones.
-func (a *accumulator) flush(b *binned) {
+// spill moves the narrow bins to the wide ones.
+func (a *accumulator) spill(b *binned) {
+	if !a.spilt {
+		clear(a.wide)
+	}
 	for c := range b.columns {
-		column := &b.columns[c]
-		wide := a.wide[column.offset : column.offset+column.slots()]
+		wide := a.wide[b.columns[c].offset:][:b.columns[c].slots()]
 		for i, v := range a.narrow[c/lanes][c%lanes][:len(wide)] {
 			wide[i].add(unpack(v))
 		}
 	}
-	clear(a.narrow)
+	a.reset()
+	a.spilt = true
 }
 
-// accumulators are the workers' histograms of one node.
+// accumulators are the histograms of one node by worker.
 type accumulators struct {
 	all  []*accumulator
 	used []*accumulator // of this node
@@ -92,11 +125,11 @@ func (b *binned) newAccumulators() *accumulators {
 	return s
 }
 
-// leastChunk is the fewest rows worth a task.
+// leastChunk is the fewest rows that are worth a worker of their own.
 const leastChunk = 512
 
-// sum adds up the rows. The chunks depend on the number of workers, and the sum
-// does not.
+// sum adds up rows. The chunks depend on the number of workers; the sum does
+// not.
 func (s *accumulators) sum(b *binned, rows []int32, packed []uint64) {
 	chunk := min(max(len(rows)/(4*len(s.all)), leastChunk), narrowRows)
 	chunks := (len(rows) + chunk - 1) / chunk
@@ -104,21 +137,24 @@ func (s *accumulators) sum(b *binned, rows []int32, packed []uint64) {
 	var next atomic.Int64
 	parallel.Each(len(s.used), func(w int) {
 		a := s.used[w]
-		clear(a.narrow)
-		clear(a.wide)
-		a.rows = 0
+		a.reset()
 		for k := int(next.Add(1)) - 1; k < chunks; k = int(next.Add(1)) - 1 {
 			a.add(b, rows[k*chunk:min((k+1)*chunk, len(rows))], packed)
 		}
-		a.flush(b)
 	})
 }
 
-// column adds the workers' bins of a column to out.
-func (s *accumulators) column(c *column, out []bin) {
+// column writes the sum of the workers' histograms of column c to out.
+func (s *accumulators) column(b *binned, c int, out []bin) {
+	clear(out)
 	for _, a := range s.used {
-		for i, v := range a.wide[c.offset : c.offset+c.slots()] {
-			out[i].add(v)
+		for i, v := range a.narrow[c/lanes][c%lanes][:len(out)] {
+			out[i].add(unpack(v))
+		}
+		if a.spilt {
+			for i, v := range a.wide[b.columns[c].offset:][:len(out)] {
+				out[i].add(v)
+			}
 		}
 	}
 }

@@ -6,48 +6,53 @@ import "math"
 type split struct {
 	gain        float64 // 0: none
 	column      int
-	threshold   int // a numeric: bins up to it go left
-	set         Set // a categorical: the levels that go left
-	missingLeft bool
-	left        bin // what goes left
-	lower       float64
-	upper       float64 // values of the children, left and right of the constraint
+	threshold   int  // a numeric: bins up to it go left
+	missingLeft bool // a numeric: where nulls go
+	set         Set  // a categorical: the levels that go left
+	left        bin  // what goes left
 }
 
 // node is what the search for a split knows of a node.
 type node struct {
-	sum  bin
-	low  float64 // bounds of its values
-	high float64
+	sum       bin
+	low, high float64 // bounds of its value
 }
 
-// searcher finds splits. Sums are those of a bin, in units of gradients.
+// root returns the node of all rows.
+func root(sum bin) node { return node{sum: sum, low: math.Inf(-1), high: math.Inf(1)} }
+
+// searcher finds splits.
 //
 // With G and H the sums of gradients and hessians, a node of value v has the
 // loss G·v + ½(H+λ)v² (Chen & Guestrin 2016, eq. 4), which v* = -G/(H+λ)
-// minimises. The gain of a split is twice the fall of the loss: for values
-// without bounds
+// minimises. The gain of a split is twice the fall of that loss, without bounds
 //
 //	G_L²/(H_L+λ) + G_R²/(H_R+λ) - G²/(H+λ) .
 type searcher struct {
 	params  *Params
-	unitG   float64 // gradient of 1
-	unitH   float64
-	bounded bool // some feature is monotone
+	unitG   float64 // the gradient of 1 in a bin
+	unitH   float64 // the hessian of 1 in a bin
+	bounded bool    // some column is monotone
 }
 
-// value returns the value of a node, within its bounds.
+// newton returns G and H+λ.
+func (s *searcher) newton(b bin) (g, h float64) {
+	return float64(b.g) * s.unitG, float64(float64(b.h)*s.unitH) + s.params.L2
+}
+
+// value returns the value of rows b in node n. Rows without a hessian have no
+// say.
 func (s *searcher) value(b bin, n *node) float64 {
-	g, h := float64(b.g)*s.unitG, float64(float64(b.h)*s.unitH)+s.params.L2
+	g, h := s.newton(b)
 	if h <= 0 {
 		return 0
 	}
 	return min(max(-g/h, n.low), n.high)
 }
 
-// score returns -2·loss of a node with its best value.
+// score returns -2·loss of rows b with the best value that node n allows.
 func (s *searcher) score(b bin, n *node) float64 {
-	g, h := float64(b.g)*s.unitG, float64(float64(b.h)*s.unitH)+s.params.L2
+	g, h := s.newton(b)
 	if h <= 0 {
 		return 0
 	}
@@ -58,68 +63,85 @@ func (s *searcher) score(b bin, n *node) float64 {
 	return -float64(2*g*v) - float64(h*v*v)
 }
 
-// fits reports whether b may be a leaf.
-func (s *searcher) fits(b bin) bool {
-	return b.n >= int64(s.params.MinSamplesLeaf) && float64(b.h)*s.unitH >= s.params.MinChildWeight
-}
-
-// gain returns the gain of a split of n that sends left to the left, or 0 if
-// that is not allowed. sign is the constraint of the column.
-func (s *searcher) gain(left bin, n *node, sign int8) float64 {
-	right := n.sum
-	right.sub(left)
-	if !s.fits(left) || !s.fits(right) {
-		return 0
-	}
+// parts returns the score of the children of n together, or -Inf if the
+// constraint sign forbids them.
+func (s *searcher) parts(left, right bin, n *node, sign int8) float64 {
 	if sign != 0 && float64(sign)*(s.value(right, n)-s.value(left, n)) < 0 {
-		return 0
+		return math.Inf(-1)
 	}
-	return s.score(left, n) + s.score(right, n) - s.score(n.sum, n)
+	return s.score(left, n) + s.score(right, n)
 }
 
-// numeric returns the best split of a node on a numeric column, whose bins are
-// h. Nulls go right, then left; where the node has none, later nulls go to the
-// child with more rows.
-func (s *searcher) numeric(c *column, h []bin, n *node) split {
-	var best split
-	null := h[c.bins]
-	s.scan(c, h, n, bin{}, &best)
-	if null.n > 0 {
-		s.scan(c, h, n, null, &best)
-	} else {
-		best.missingLeft = 2*best.left.n > n.sum.n
+// minGain is the share of a node's score below which a gain is rounding.
+const minGain = 1e-12
+
+// real returns b, or no split if its gain is rounding.
+func (s *searcher) real(b split, whole float64) split {
+	if b.gain <= minGain*whole {
+		return split{}
 	}
-	return best
+	return b
 }
 
-// scan tries all thresholds with the nulls that start on the left.
-func (s *searcher) scan(c *column, h []bin, n *node, start bin, best *split) {
-	left, last := start, c.bins-1
-	if start.n == 0 && h[c.bins].n > 0 {
-		last++ // nulls against all others
-	}
-	for b, v := range h[:last] {
-		left.add(v)
-		if v.n == 0 {
-			continue
-		}
-		if gain := s.gain(left, n, c.sign); gain > best.gain {
-			*best = split{gain: gain, threshold: b, missingLeft: start.n > 0, left: left}
-		}
-	}
+// limits are what a child needs.
+type limits struct{ rows, hess int64 }
+
+func (s *searcher) limits() limits {
+	return limits{int64(s.params.MinSamplesLeaf), int64(math.Ceil(s.params.MinChildWeight / s.unitH))}
 }
 
-// search returns the best split of a node on column c.
-func (s *searcher) search(c *column, h []bin, n *node) split {
+// best returns the best split of a node on column c, whose bins are h.
+func (s *searcher) best(c *column, h []bin, n *node) split {
 	if c.levels {
 		return s.categorical(c, h, n)
 	}
 	return s.numeric(c, h, n)
 }
 
-// children returns the bounds of the children of n. A monotone split keeps
-// them on either side of the mean of their values (as scikit-learn and
-// LightGBM's basic method do).
+// numeric tries all thresholds, with the nulls on the right and then on the
+// left. Where the node has none, those to come go to the child with more rows.
+func (s *searcher) numeric(c *column, h []bin, n *node) split {
+	null := h[c.bins]
+	if null.n == 0 {
+		best := s.scan(h[:c.bins-1], bin{}, n, c.sign)
+		best.missingLeft = 2*best.left.n > n.sum.n
+		return best
+	}
+	right := s.scan(h[:c.bins], bin{}, n, c.sign) // the last: all values against the nulls
+	left := s.scan(h[:c.bins-1], null, n, c.sign)
+	if left.gain > right.gain {
+		left.missingLeft = true
+		return left
+	}
+	return right
+}
+
+// scan tries the thresholds at every bin of h; left is what goes left anyway.
+// Empty bins are passed over, since they change nothing.
+func (s *searcher) scan(h []bin, left bin, n *node, sign int8) (best split) {
+	need, whole := s.limits(), s.score(n.sum, n)
+	for i, b := range h {
+		if b.n == 0 {
+			continue
+		}
+		left.add(b)
+		if left.n < need.rows || left.h < need.hess {
+			continue
+		}
+		right := bin{n.sum.g - left.g, n.sum.h - left.h, n.sum.n - left.n}
+		if right.n < need.rows || right.h < need.hess {
+			break
+		}
+		if gain := s.parts(left, right, n, sign) - whole; gain > best.gain {
+			best.gain, best.threshold, best.left = gain, i, left
+		}
+	}
+	return s.real(best, whole)
+}
+
+// children returns the children of n. A monotone split keeps their values on
+// either side of the mean of both, as scikit-learn and LightGBM's basic method
+// do.
 func (s *searcher) children(b *split, n *node, sign int8) (left, right node) {
 	left, right = *n, *n
 	left.sum = b.left
@@ -133,6 +155,3 @@ func (s *searcher) children(b *split, n *node, sign int8) (left, right node) {
 	}
 	return left, right
 }
-
-// root returns the node of all rows.
-func root(sum bin) node { return node{sum: sum, low: math.Inf(-1), high: math.Inf(1)} }

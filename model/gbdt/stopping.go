@@ -1,7 +1,5 @@
 package gbdt
 
-import "math"
-
 // watch follows the validation loss.
 type watch struct {
 	*sample
@@ -63,5 +61,3 @@ func (w *watch) loss() float64 {
 	}
 	return w.best
 }
-
-const maxFloat = math.MaxFloat64

@@ -1,5 +1,7 @@
 package gbdt
 
+import "math"
+
 // outcome is what the training rows say of a leaf.
 type outcome struct {
 	g, h  float64 // of the drawn rows
@@ -10,43 +12,47 @@ type outcome struct {
 // assign finds the value of every leaf, from the exact gradients, and moves the
 // margins of all rows. It returns the leaves by index into nodes.
 func (b *booster) assign(nodes []grown) []outcome {
-	drawn := len(b.rows) == len(b.margin)
-	if !drawn {
-		b.walkAll(nodes)
-	} else {
+	if len(b.rows) == len(b.margin) {
 		b.mark(nodes)
+	} else {
+		b.walk(nodes)
 	}
-	out := make([]outcome, len(nodes))
+	out := b.outcomes(len(nodes))
+	for i := range nodes {
+		if n, o := &nodes[i], &out[i]; n.left == 0 && o.h+b.params.L2 > 0 {
+			o.value = b.params.LearningRate * min(max(-o.g/(o.h+b.params.L2), n.leaf.low), n.leaf.high)
+		}
+	}
+	eachChunk(len(b.margin), func(_, from, to int) {
+		leafOf := b.leafOf[from:to]
+		for i := range leafOf {
+			b.margin[from+i] += out[leafOf[i]].value
+		}
+	})
+	return out
+}
+
+// outcomes sums up the rows of every leaf.
+func (b *booster) outcomes(nodes int) []outcome {
 	parts := make([][]outcome, chunks(len(b.margin)))
-	in := b.drawn()
+	drawn := b.drawn()
 	eachChunk(len(b.margin), func(k, from, to int) {
-		part := make([]outcome, len(nodes))
+		part := make([]outcome, nodes)
 		for i := from; i < to; i++ {
-			o := &part[b.leafOf[i]]
-			if in == nil || in[i] {
-				o.g += float64(b.exact[2*i])
-				o.h += float64(b.exact[2*i+1])
+			o, d := &part[b.leafOf[i]], b.exact[i]
+			if drawn == nil || drawn[i] {
+				o.g, o.h = o.g+float64(d.g), o.h+float64(d.h)
 			}
 			o.cover += b.train.weightOf(i)
 		}
 		parts[k] = part
 	})
+	out := make([]outcome, nodes)
 	for _, part := range parts {
 		for i, o := range part {
 			out[i].g, out[i].h, out[i].cover = out[i].g+o.g, out[i].h+o.h, out[i].cover+o.cover
 		}
 	}
-	p := b.params
-	for i := range nodes {
-		if n, o := &nodes[i], &out[i]; n.left == 0 && o.h+p.L2 > 0 {
-			o.value = p.LearningRate * min(max(-o.g/(o.h+p.L2), n.rows.low), n.rows.high)
-		}
-	}
-	eachChunk(len(b.margin), func(_, from, to int) {
-		for i := from; i < to; i++ {
-			b.margin[i] += out[b.leafOf[i]].value
-		}
-	})
 	return out
 }
 
@@ -65,14 +71,14 @@ func (b *booster) drawn() []bool {
 // mark writes the leaf of every drawn row to leafOf.
 func (b *booster) mark(nodes []grown) {
 	for i := range nodes {
-		for _, r := range nodes[i].rows.rows {
+		for _, r := range nodes[i].leaf.rows {
 			b.leafOf[r] = uint16(i)
 		}
 	}
 }
 
-// walkAll writes the leaf of every row to leafOf.
-func (b *booster) walkAll(nodes []grown) {
+// walk writes the leaf of every row to leafOf.
+func (b *booster) walk(nodes []grown) {
 	w := b.newWalker(nodes)
 	eachChunk(len(b.margin), func(_, from, to int) {
 		for i := from; i < to; i++ {
@@ -129,7 +135,7 @@ func (b *booster) tree(nodes []grown, leaves []outcome) Tree {
 		} else if s.threshold < len(c.cuts) {
 			x.Value = c.cuts[s.threshold]
 		} else {
-			x.Value = maxFloat // null against all others
+			x.Value = math.MaxFloat64 // null against all others
 		}
 		t.Nodes = append(t.Nodes, x)
 		cover := add(n.left)
