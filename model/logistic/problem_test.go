@@ -121,6 +121,32 @@ func TestDirectionIsUnbiased(t *testing.T) {
 	}
 }
 
+// Law: rows that are drawn stand for all: their directions have nearly the mean
+// of all rows. The planted mutant forgets how likely the draw was.
+func TestDrawnRowsStandForAll(t *testing.T) {
+	p, theta := point(t, 40_000)
+	s := &solver{problem: p, params: with(func(p *Params) { p.BatchSize = 1 << 8 }), growth: 1, sampler: samplerOf(t, p)}
+	snapshot := p.at(make([]float64, p.dim()))
+	b := s.draw(0, snapshot)
+	n, want, v := len(b.weight), p.at(theta).grad, make([]float64, p.dim())
+	if n > 20_000 {
+		t.Fatalf("%d rows drawn: the law is dead", n)
+	}
+	off := func() float64 {
+		s.direction(v, theta, snapshot, b, 0, n)
+		return distance(v, want)
+	}
+	if d := off(); d > 0.1 {
+		t.Errorf("direction is off by %.2g", d)
+	}
+	for k := range b.weight {
+		b.weight[k] = 1.0 / 40_000
+	}
+	if off() < 0.1 {
+		t.Error("the law does not see a draw that is not weighted")
+	}
+}
+
 // Law: at the snapshot itself every batch gives the full gradient: no variance.
 func TestDirectionHasNoVarianceAtTheSnapshot(t *testing.T) {
 	p, theta := point(t, 1000)
