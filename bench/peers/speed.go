@@ -216,5 +216,6 @@ func (b *bench) add(r race, d *rows, times [][]took) {
 	if len(times) == 3 {
 		r.LightGBM = times[1]
 	}
+	say("  %s: ours %s, LightGBM %s, scikit-learn %s", r.What, r.show(r.Ours), r.show(r.LightGBM), r.show(r.Sklearn))
 	b.results.Races = append(b.results.Races, r)
 }
