@@ -32,6 +32,7 @@ func onlyIn() map[string][]string {
 		"github.com/sajari/regression":        {"model/linear", "pipeline/monitor"},
 		"github.com/parquet-go/parquet-go":    {"internal/table"},
 		"github.com/schollz/progressbar/v3":   {"internal/cli"},
+		"gonum.org/v1/plot":                   {"pipeline/report"},
 	}
 }
 
@@ -125,6 +126,7 @@ func TestTableRefuses(t *testing.T) {
 		{"pipeline", "churn/internal/table"}, {"model/gbdt", "churn/pipeline"}, {"pipeline/features", "churn/pipeline/labels"},
 		{"pipeline/validate", "churn/pipeline/prepare"}, {"server", "churn/pipeline/score"}, {"registry", "github.com/spf13/viper"},
 		{"pipeline/train", "github.com/labstack/echo/v4/middleware"}, {"pipeline/score", "churn/registry"}, {"registry", "churn/internal/cli"},
+		{"pipeline/evaluate", "gonum.org/v1/plot/plotter"},
 	} {
 		if len(faults(m[0], m[1])) == 0 {
 			t.Errorf("%s may import %s", m[0], m[1])

@@ -1,0 +1,87 @@
+package report
+
+import (
+	"math"
+
+	"churn/pipeline"
+)
+
+// shares is the axis of a share of everything.
+func shares(label string) axis {
+	a := axis{label: label, max: 1}
+	for k := range 6 {
+		a.ticks = append(a.ticks, tick{float64(k) / 5, percent(float64(k) / 5)})
+	}
+	return a
+}
+
+// wanted is the number of steps that an axis is divided into, more or less.
+const wanted = 5
+
+// numbers is an axis that holds the values and begins and ends at a tick.
+// Values that are not finite do not count.
+func numbers(label string, values []float64, write func(float64) string) axis {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range values {
+		if finite(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	if low > high {
+		low, high = 0, 1
+	}
+	step := niceStep(high - low)
+	first, last := math.Floor(low/step), math.Ceil(high/step)
+	if first == last {
+		last++
+	}
+	a := axis{label: label}
+	for k := first; k <= last; k++ {
+		a.ticks = append(a.ticks, tick{k * step, write(k * step)})
+	}
+	a.min, a.max = first*step, last*step
+	return a
+}
+
+// niceStep returns a step of 1, 2 or 5 times a power of ten.
+func niceStep(width float64) float64 {
+	if !(width > 0) {
+		return 1
+	}
+	power := math.Pow(10, math.Floor(math.Log10(width/wanted)))
+	for _, k := range []float64{1, 2, 5} {
+		if width/(k*power) <= wanted {
+			return k * power
+		}
+	}
+	return 10 * power
+}
+
+// mostDates is how many written dates fit below a chart.
+const mostDates = 4
+
+// calendar is the axis of the dates, which are in their order. Some are
+// written, at even steps from the last one.
+func calendar(label string, dates []pipeline.Date) axis {
+	a := axis{label: label}
+	if len(dates) == 0 {
+		return a
+	}
+	n := len(dates)
+	step := max((n+mostDates-1)/mostDates, 1)
+	for i := (n - 1) % step; i < n; i += step {
+		a.ticks = append(a.ticks, tick{float64(dates[i]), dates[i].String()})
+	}
+	a.min, a.max = float64(dates[0]), float64(dates[n-1])
+	return a
+}
+
+// rows is the axis of named rows, the first at the top: row i lies at -i.
+func rows(names []string) axis {
+	n := len(names)
+	a := axis{min: 0.5 - float64(n), max: 0.5}
+	for i, name := range names {
+		a.ticks = append(a.ticks, tick{-float64(i), short(name, 24)})
+	}
+	return a
+}

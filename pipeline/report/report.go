@@ -1,0 +1,56 @@
+// Package report makes the page that people look at before they trust a model:
+// one HTML file with everything in it, for readers with and without colours, in
+// the light and in the dark, on paper and on a phone.
+//
+// It only shows. Every number comes from the evaluation, the training and the
+// backtest that it is given, and what speaks against the model stands on top.
+package report
+
+import (
+	"bytes"
+	_ "embed" // the template and the style sheet
+	"fmt"
+	"html/template"
+
+	"churn/pipeline/backtest"
+	"churn/pipeline/evaluate"
+	"churn/pipeline/train"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed page.css
+var pageCSS string
+
+// Input is what the page shows.
+type Input struct {
+	Evaluation evaluate.Evaluation
+	Training   *train.Report    // how the model was made; nil = not known
+	Backtest   *backtest.Report // nil = there is none
+}
+
+// Render returns the page. The same input gives the same bytes: the page names
+// the dates of its data, not the time of its making.
+func Render(in Input) ([]byte, error) {
+	t, err := template.New("page").Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("parse the template of the report: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, in.page()); err != nil {
+		return nil, fmt.Errorf("render the report of model %s: %w", in.Evaluation.Version, err)
+	}
+	return b.Bytes(), nil
+}
+
+func (in Input) page() page {
+	e := in.Evaluation
+	p := page{Title: "Churn model " + e.Version, Style: template.CSS(pageCSS), Head: in.head()}
+	for _, s := range []*section{in.keyFigures(), ranking(e), calibration(e), in.money(), importance(e), segments(e), overDates(e), in.backtest(), in.making()} {
+		if s != nil {
+			p.Sections = append(p.Sections, *s)
+		}
+	}
+	return p
+}
