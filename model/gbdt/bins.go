@@ -106,10 +106,19 @@ func (t *table) bin(x float64) uint8 {
 	if x != x {
 		k = math.MaxUint64
 	}
-	var below uint8
-	for bit := 7; bit >= 0; bit-- {
-		_, less := bits.Sub64(t[below+(1<<bit-1)], k, 0) // 1 if the cut is below
-		below += uint8(less << bit)
-	}
-	return below
+	b := t.half(k, 0, 7) // a loop would shift by a variable, at twice the cost
+	b = t.half(k, b, 6)
+	b = t.half(k, b, 5)
+	b = t.half(k, b, 4)
+	b = t.half(k, b, 3)
+	b = t.half(k, b, 2)
+	b = t.half(k, b, 1)
+	return uint8(t.half(k, b, 0))
+}
+
+// half finds one bit of the number of keys below k, of which below holds the
+// higher ones.
+func (t *table) half(k, below uint64, bit uint) uint64 {
+	_, less := bits.Sub64(t[(below+1<<bit-1)&255], k, 0) // 1 if that key is below
+	return below + less<<bit
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // Check returns an error unless every walk through m ends at a leaf, on rows
-// of its features: each tree is a binary tree in pre-order, all indices are in
-// range and all numbers are finite.
+// of its features: each tree is a binary tree in pre-order, its categorical
+// splits own its sets one by one in that order, all indices are in range and
+// all numbers are finite.
 func (m *Model) Check() error {
 	if !finite(m.Base) {
 		return errors.New("boosted trees: the base is not finite")
@@ -32,18 +33,22 @@ func (m *Model) Check() error {
 // come, the next one last.
 func (m *Model) checkTree(t *Tree) error {
 	var open []int32
+	sets := int32(0)
 	for i := range t.Nodes {
 		n := &t.Nodes[i]
-		if err := m.checkNode(t, n); err != nil {
+		if err := m.checkNode(n, sets); err != nil {
 			return fmt.Errorf("node %d: %w", i, err)
+		}
+		if n.Set >= 0 {
+			sets++
 		}
 		if n.Feature != Leaf {
 			open = append(open, n.Right)
 			continue
 		}
 		if len(open) == 0 {
-			if i+1 != len(t.Nodes) {
-				return fmt.Errorf("node %d is not below the root", i+1)
+			if i+1 != len(t.Nodes) || int(sets) != len(t.Sets) {
+				return fmt.Errorf("there are %d nodes and %d sets; the root has %d and %d", len(t.Nodes), len(t.Sets), i+1, sets)
 			}
 			return nil
 		}
@@ -55,8 +60,8 @@ func (m *Model) checkTree(t *Tree) error {
 	return errors.New("a split has no children")
 }
 
-// checkNode returns what is wrong with n itself.
-func (m *Model) checkNode(t *Tree, n *Node) error {
+// checkNode returns what is wrong with n itself; set is the next one.
+func (m *Model) checkNode(n *Node, set int32) error {
 	switch {
 	case !finite(n.Value) || !finite(n.Cover) || !finite(n.Gain) || n.Cover < 0 || n.Gain < 0:
 		return errors.New("a number is not finite, or negative")
@@ -68,8 +73,8 @@ func (m *Model) checkNode(t *Tree, n *Node) error {
 		return errors.New("there is no such feature")
 	case m.Features[n.Feature].Levels == 0 && n.Set != -1:
 		return errors.New("a numeric feature is split by a set")
-	case m.Features[n.Feature].Levels > 0 && (n.Set < 0 || int(n.Set) >= len(t.Sets)):
-		return errors.New("a categorical feature is split without a set")
+	case m.Features[n.Feature].Levels > 0 && (n.Set != set || n.Value != 0):
+		return errors.New("a categorical feature is split without a set of its own, or by a value")
 	}
 	return nil
 }

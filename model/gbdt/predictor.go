@@ -1,6 +1,9 @@
 package gbdt
 
-import "churn/model"
+import (
+	"churn/internal/parallel"
+	"churn/model"
+)
 
 // Margin returns the log-odds of the positive class of one row. It does not
 // allocate.
@@ -28,20 +31,33 @@ func (m *Model) leaf(t *Tree, r model.Row) float64 {
 	}
 }
 
+const (
+	scoreRows = 4096 // rows of a task: the masks of a tree are read once for all of them
+	// walkRows is the number of rows up to which walking costs less than making
+	// the masks.
+	walkRows = 512
+)
+
 // Margins writes the margin of every row of x to out, which is as long: the
-// same bits as Margin.
+// same bits as Margin, on several cores. It panics if the lengths differ.
 func (m *Model) Margins(x *model.Matrix, out []float64) {
 	if len(out) != x.Rows() {
 		panic("gbdt: margins for another number of rows")
 	}
-	eachChunk(len(out), func(_, from, to int) {
+	score := func(from, to int) {
 		for i := from; i < to; i++ {
 			out[i] = m.Margin(x.Row(i))
 		}
-	})
+	}
+	if len(out) > walkRows {
+		s := newScorer(m)
+		score = func(from, to int) { s.score(x, from, out[from:to]) }
+	}
+	parallel.Each((len(out)+scoreRows-1)/scoreRows, func(k int) { score(k*scoreRows, min((k+1)*scoreRows, len(out))) })
 }
 
-// Importance returns the total gain of the splits on each feature.
+// Importance returns by feature the total gain of the splits on it: twice the
+// fall of the training loss that they were chosen for.
 func (m *Model) Importance() []float64 {
 	out := make([]float64, len(m.Features))
 	for _, t := range m.Trees {
