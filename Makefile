@@ -63,3 +63,13 @@ bench: build ## benchmarks of the packages, then a table of the data path
 .PHONY: bench-large
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
 	go run ./bench/datapath -churn ./bin/churn -users 875000 -days 120 -runs 1 -memory 2GiB
+
+.PHONY: bench-peers
+bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own
+	go run ./bench/peers -churn ./bin/churn
+
+.PHONY: parity-goldens
+parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)
+	python3 -m venv .parity-venv
+	.parity-venv/bin/pip install --quiet -r .ci/parity/requirements.txt
+	for script in .ci/parity/*.py; do .parity-venv/bin/python $$script || exit 1; done
