@@ -41,7 +41,7 @@ func (s *solver) draw(epoch int, snapshot *state) *batches {
 
 // drawRows returns the expected number of rows of an epoch.
 func (s *solver) drawRows() int {
-	return min(s.growth*max(drawBatches*s.params.BatchSize, drawFactor*s.dim()), maxDraw)
+	return min(s.growth*max(drawBatches*s.params.BatchSize, drawFactor*s.dim(), s.x.Rows()/drawShare), maxDraw)
 }
 
 // resize makes room for n rows of the shape of x.
