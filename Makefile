@@ -72,4 +72,5 @@ bench-peers: build ## quality and speed against scikit-learn and LightGBM, which
 parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)
 	python3 -m venv .parity-venv
 	.parity-venv/bin/pip install --quiet -r .ci/parity/requirements.txt
-	for script in .ci/parity/*.py; do .parity-venv/bin/python $$script || exit 1; done
+	for script in .ci/parity/*.py; do \
+	  .parity-venv/bin/python $$script > model/$$(basename $$script .py)/testdata/parity.json || exit 1; done

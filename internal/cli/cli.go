@@ -94,7 +94,7 @@ func newApp(s *session) *cli.App {
 			&cli.BoolFlag{Name: "json", Usage: "print the report as one JSON object"},
 		},
 		Commands: []*cli.Command{
-			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s),
+			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s), reportCommand(s),
 			promoteCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {

@@ -39,7 +39,7 @@ func TestSameBytes(t *testing.T) {
 			sameResults(t, "a run with two processors", first, run(t.TempDir(), "2", args...))
 			sameResults(t, "a run with seven processors", first, run(t.TempDir(), "7", args...))
 			split, settings := t.TempDir(), args[:len(args)-1]
-			for k, command := range []string{"generate", "prepare", "features", "labels", "train", "promote", "score"} {
+			for k, command := range []string{"generate", "prepare", "features", "labels", "train", "promote", "score", "report"} {
 				run(split, []string{"1", "2", "7"}[k%3], slices.Concat(settings, []string{command})...)
 			}
 			sameResults(t, "one process for each stage", first, results(t, split))

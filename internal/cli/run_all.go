@@ -32,6 +32,7 @@ type everything struct {
 	Train    train.Report     `json:"train,omitzero"`
 	Promote  promotion        `json:"promote,omitzero"`
 	Score    score.Report     `json:"score,omitzero"`
+	Report   reportResult     `json:"report,omitzero"`
 	Error    string           `json:"error,omitempty"` // why it ended early
 }
 
@@ -94,7 +95,7 @@ func (s *session) runAll(ctx context.Context, r *everything) (err error) {
 	return s.runModel(ctx, r, say)
 }
 
-// runModel trains, promotes and scores.
+// runModel trains, promotes, scores and reports.
 func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.Writer))) (err error) {
 	r.Train, err = s.train(ctx)
 	if len(r.Train.Models) > 0 {
@@ -111,6 +112,10 @@ func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.
 		return err
 	}
 	say(func(w io.Writer) { printScore(w, r.Score) })
+	if r.Report, err = s.report(ctx, registry.Production); err != nil {
+		return err
+	}
+	say(func(w io.Writer) { printReport(w, r.Report) })
 	return nil
 }
 
@@ -131,12 +136,17 @@ func (s *session) invocation() string {
 	typed := s.args[:max(slices.Index(s.args, "run-all"), 1)]
 	words := make([]string, len(typed))
 	for i, word := range typed {
-		words[i] = word
-		if strings.ContainsAny(word, " *?[]{}()<>|&;$`\"'\\") {
-			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
+		words[i] = quoted(word)
 	}
 	return strings.Join(words, " ")
+}
+
+// quoted writes a word so that a shell reads it as one.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " *?[]{}()<>|&;$`\"'\\") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 // printFindings ends the run with what a retention team wants to know.
@@ -154,7 +164,11 @@ func printFindings(w io.Writer, r everything, invocation string) {
 	fmt.Fprintf(w, "  ROC-AUC %s; of the 50 named first on a date, %.0f%% left\n", showEstimate(m.Find("roc_auc")), 100*m.Find("precision_at_50").Value)
 	fmt.Fprintf(w, "\nWhat to look at next:\n")
 	fmt.Fprintf(w, "  the list to work through        %s\n", r.Score.TopList)
+	fmt.Fprintf(w, "  the model in pictures           %s\n", r.Report.Path)
 	fmt.Fprintf(w, "  the model card                  %s registry show %s\n", invocation, registry.Production)
+	if len(r.Score.Top) > 0 {
+		fmt.Fprintf(w, "  why the first of them           %s explain %s\n", invocation, quoted(r.Score.Top[0].User.ID))
+	}
 	fmt.Fprintf(w, "  the list of an earlier day      %s score --as-of %s\n", invocation, r.Score.AsOf-7)
 	if r.Generate != nil {
 		fmt.Fprintf(w, "  the same for your own data      %s --set source.users=FILE --set source.events=FILE run-all\n", invocation)

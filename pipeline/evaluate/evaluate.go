@@ -121,7 +121,8 @@ func (in Input) cohort(e *Evaluation, m measured) (err error) {
 	e.ByDate, e.Segments = in.byDate(m), in.segments(m)
 	e.Calibration, e.Curves, e.Decision = in.calibration(m), curves(m), in.decision(m)
 	e.Importance = in.importance(m.rows)
-	e.Suspicion = Suspect(m.rows, e.Cohort.Find("roc_auc").Value, in.Params)
+	feature, auc := Strongest(m.rows)
+	e.Suspicion = Suspect(e.Cohort.Find("roc_auc").Value, feature, auc, in.Params)
 	e.warn()
 	return nil
 }

@@ -32,6 +32,11 @@ func rows(spy func(label bool, rng *rand.Rand) float64) *dataset.Rows {
 	return r
 }
 
+func suspect(r *dataset.Rows, auc float64, p Params) Suspicion {
+	feature, own := Strongest(r)
+	return Suspect(auc, feature, own, p)
+}
+
 func honest(bool, *rand.Rand) float64 { return 0 }
 
 // A feature that has seen the outcome is named, whether its high or its low
@@ -39,7 +44,7 @@ func honest(bool, *rand.Rand) float64 { return 0 }
 // does whatever its features.
 func TestSuspect(t *testing.T) {
 	p := Defaults()
-	if s := Suspect(rows(honest), 0.75, p); s.Reason != "" || s.Feature != RuleFeature || !(s.FeatureROCAUC > 0.5) {
+	if s := suspect(rows(honest), 0.75, p); s.Reason != "" || s.Feature != RuleFeature || !(s.FeatureROCAUC > 0.5) {
 		t.Errorf("honest: %+v", s)
 	}
 	for name, sign := range map[string]float64{"high": 1, "low": -1} {
@@ -50,18 +55,18 @@ func TestSuspect(t *testing.T) {
 			}
 			return sign * x
 		}
-		s := Suspect(rows(leak), 0.93, p)
+		s := suspect(rows(leak), 0.93, p)
 		if s.Feature != "spy" || !strings.Contains(s.Reason, "spy alone") {
 			t.Errorf("%s values leak: %+v", name, s)
 		}
-		if s := Suspect(rows(leak), 0.969, Params{LeakROCAUC: 0.97, LeakShare: 2}); s.Reason != "" {
+		if s := suspect(rows(leak), 0.969, Params{LeakROCAUC: 0.97, LeakShare: 2}); s.Reason != "" {
 			t.Errorf("%s values leak, alarm off: %+v", name, s)
 		}
 	}
-	if s := Suspect(rows(honest), 0.98, p); !strings.Contains(s.Reason, "too good to be true") {
+	if s := suspect(rows(honest), 0.98, p); !strings.Contains(s.Reason, "too good to be true") {
 		t.Errorf("ROC-AUC of 0.98: %+v", s)
 	}
-	if s := Suspect(rows(honest), math.NaN(), p); s.Reason != "" {
+	if s := suspect(rows(honest), math.NaN(), p); s.Reason != "" {
 		t.Errorf("undefined: %+v", s)
 	}
 }

@@ -22,18 +22,24 @@ type Suspicion struct {
 	Reason        string  `json:"reason"`          // "" if nothing is suspect
 }
 
-// Suspect looks for signs of a leak in rows of the cohort that a model ranks
-// with the given ROC-AUC.
-func Suspect(rows *dataset.Rows, auc float64, p Params) Suspicion {
-	s := Suspicion{ROCAUC: auc}
+// Strongest returns the numeric feature that alone ranks the rows best, with its
+// ROC-AUC, high or low values first.
+func Strongest(rows *dataset.Rows) (feature string, auc float64) {
 	names := rows.Frame.NumericNames
 	each := make([]float64, len(names))
 	parallel.Each(len(names), func(j int) { each[j] = metric.SingleFeatureAUC(rows.Numeric(names[j]), rows.Label) })
 	for j, a := range each {
-		if a > s.FeatureROCAUC {
-			s.Feature, s.FeatureROCAUC = names[j], a
+		if a > auc {
+			feature, auc = names[j], a
 		}
 	}
+	return feature, auc
+}
+
+// Suspect looks for signs of a leak in a model that ranks rows of the cohort
+// with the given ROC-AUC, of which the strongest feature alone has its own.
+func Suspect(auc float64, feature string, featureAUC float64, p Params) Suspicion {
+	s := Suspicion{ROCAUC: auc, Feature: feature, FeatureROCAUC: featureAUC}
 	share := (s.FeatureROCAUC - 0.5) / (auc - 0.5)
 	switch {
 	case math.IsNaN(auc):

@@ -133,9 +133,9 @@ type chart struct {
 // The size of a chart in points, and of its text. The page scales charts to
 // the width that it has.
 const (
-	chartWidth  = 440
+	chartWidth  = 420
 	chartHeight = 290
-	textSize    = 12
+	textSize    = 13
 )
 
 // svg draws the chart as an element for the page.

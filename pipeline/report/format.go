@@ -74,7 +74,7 @@ func signed(f format) format {
 	}
 }
 
-// estimate writes a figure with its interval.
+// estimate writes a figure with its interval, which stays on one line.
 func estimate(e metric.Estimate, f format) string {
 	switch {
 	case !finite(e.Value):
@@ -82,7 +82,12 @@ func estimate(e metric.Estimate, f format) string {
 	case !finite(e.Low) || !finite(e.High):
 		return f(e.Value)
 	}
-	return fmt.Sprintf("%s (%s to %s)", f(e.Value), strings.TrimSuffix(f(e.Low), " points"), strings.TrimSuffix(f(e.High), " points"))
+	return fmt.Sprintf("%s (%s\u00a0to\u00a0%s)", f(e.Value), strings.TrimSuffix(f(e.Low), " points"), strings.TrimSuffix(f(e.High), " points"))
+}
+
+// confident writes a figure and says what its interval is.
+func confident(e metric.Estimate, f format) string {
+	return strings.Replace(estimate(e, f), "(", "("+percent(metric.Defaults().Confidence)+"\u00a0interval\u00a0", 1)
 }
 
 // whole writes 1234567 as 1,234,567.

@@ -64,16 +64,13 @@ func sentences(e evaluate.Evaluation) (out []string) {
 	if s := named(e); s != "" {
 		out = append(out, s)
 	}
-	for _, x := range []struct {
-		name, what string
-		write      format
-	}{{metric.PRAUC, "In ranking (PR-AUC; 1 is perfect, a blind guess gets the churn rate)", decimals(3)}, {metric.ProfitAtCapacity, fmt.Sprintf("In money, contacting %s users a date", whole(e.Value.Capacity)), money}} {
-		d := evaluate.Find(e.OverRule, x.name)
-		if !finite(d.Value) {
-			continue
-		}
-		out = append(out, fmt.Sprintf("%s it reaches %s and the rule %s. The difference is %s, at %s confidence.",
-			x.what, x.write(e.Cohort.Find(x.name).Value), x.write(evaluate.Find(e.Cohort.Rule, x.name).Value), estimate(d, signed(x.write)), percent(metric.Defaults().Confidence)))
+	if d := evaluate.Find(e.OverRule, metric.PRAUC); finite(d.Value) {
+		out = append(out, fmt.Sprintf("In ranking (PR-AUC: 1 is perfect, a blind guess gets the churn rate) the model reaches %s and the rule %s; the difference is %s.",
+			decimals(3)(e.Cohort.Find(metric.PRAUC).Value), decimals(3)(evaluate.Find(e.Cohort.Rule, metric.PRAUC).Value), confident(d, signed(decimals(3)))))
+	}
+	if d := evaluate.Find(e.OverRule, metric.ProfitAtCapacity); finite(d.Value) {
+		out = append(out, fmt.Sprintf("In money, contacting %s users a date brings %s by the model and %s by the rule; the difference is %s.",
+			whole(e.Value.Capacity), money(e.Cohort.Find(metric.ProfitAtCapacity).Value), money(evaluate.Find(e.Cohort.Rule, metric.ProfitAtCapacity).Value), confident(d, signed(money))))
 	}
 	return out
 }
@@ -124,7 +121,7 @@ func tiles(e evaluate.Evaluation) (out []tile) {
 	return append(out,
 		tile{decimals(3)(e.Cohort.Find(metric.PRAUC).Value), "PR-AUC", rule(metric.PRAUC, decimals(3))},
 		tile{money(e.Cohort.Find(metric.ProfitAtCapacity).Value), "profit a date", rule(metric.ProfitAtCapacity, money)},
-		tile{signed(points)(c.Value), "mean risk less churn rate", "0 is right"})
+		tile{signed(decimals(1))(100 * c.Value), "points of mean risk less churn rate", "0 is right"})
 }
 
 func facts(e evaluate.Evaluation) string {
@@ -178,8 +175,8 @@ func (in Input) warnings() []string {
 // the users at risk.
 func shortfalls(in Input) (out []string) {
 	if all := in.Evaluation.Everyone; all != nil {
-		if m, r := all.Find(metric.PRAUC), evaluate.Find(all.Rule, metric.PRAUC); m.Value < r.Value {
-			out = append(out, fmt.Sprintf("over everyone, long-silent users included, the rule ranks better: PR-AUC %s against %s of the model; use the model for users at risk only", decimals(3)(r.Value), decimals(3)(m.Value)))
+		if m, r := all.Find(metric.PRAUC), evaluate.Find(all.Rule, metric.PRAUC); m.Value <= r.Value {
+			out = append(out, fmt.Sprintf("over everyone, long-silent users included, the rule ranks at least as well: PR-AUC %s against %s of the model; use the model for users at risk only", decimals(3)(r.Value), decimals(3)(m.Value)))
 		}
 	}
 	if b := in.Backtest; b != nil && !(b.PRAUC.Difference.Low > 0) {

@@ -14,6 +14,9 @@ func importance(e evaluate.Evaluation) *section {
 		return nil
 	}
 	features := e.Importance[:min(mostFeatures, len(e.Importance))]
+	for len(features) > 1 && features[len(features)-1].Mean < least {
+		features = features[:len(features)-1]
+	}
 	s := &section{ID: "importance", Title: "What drives the risk?",
 		Lead: "How far each piece of knowledge moves a user's risk up or down, on average over the users at risk. It says what the model looks at, not what makes people leave."}
 	var names []string
@@ -27,10 +30,15 @@ func importance(e evaluate.Evaluation) *section {
 	return s
 }
 
-// mostFeatures bounds the bars.
-const mostFeatures = 20
+// mostFeatures bounds the bars, and least is the effect below which there is
+// nothing to see.
+const (
+	mostFeatures = 20
+	least        = 0.0005
+)
 
-// themes sums the features of each theme, the strongest first.
+// themes sums the features of each theme, the strongest first, without those
+// that have no effect.
 func themes(of []evaluate.Importance) (names []string, values []float64) {
 	type sum struct {
 		name  string
@@ -45,7 +53,10 @@ func themes(of []evaluate.Importance) (names []string, values []float64) {
 		sums[i].total += f.Mean
 	}
 	slices.SortStableFunc(sums, func(a, b sum) int { return cmp.Compare(b.total, a.total) })
-	for _, s := range sums {
+	for i, s := range sums {
+		if i > 0 && s.total < least {
+			break
+		}
 		names, values = append(names, s.name), append(values, s.total)
 	}
 	return names, values

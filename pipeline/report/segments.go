@@ -16,7 +16,10 @@ func segments(e evaluate.Evaluation) *section {
 		if by.Small > 0 {
 			s.Notes = append(s.Notes, fmt.Sprintf("By %s: groups too small to say anything about: %d.", segmentName(by.By), by.Small))
 		}
-		if len(by.Groups) > 0 {
+		switch {
+		case len(by.Groups) == 1 && by.Small == 0:
+			s.Notes = append(s.Notes, fmt.Sprintf("By %s: all users are in one group, %q.", segmentName(by.By), by.Groups[0].Name))
+		case len(by.Groups) > 0:
 			s.Figures = append(s.Figures, segmentFigure(by))
 		}
 	}

@@ -164,12 +164,13 @@ func (t *trainer) run() ([]Candidate, error) {
 
 // judge gives the verdicts and keeps the candidates that passed.
 func (t *trainer) judge(candidates []Candidate) (passed []Candidate, err error) {
+	feature, auc := evaluate.Strongest(t.test)
 	for _, c := range candidates {
 		c.Verdict = verdict(c.Measured, t.report.Floor, t.report.Rule)
 		if err := t.compare(&c.Verdict, c.Measured); err != nil {
 			return nil, err
 		}
-		c.Verdict.Suspicion = evaluate.Suspect(t.test, c.Measured.Find(ROCAUC).Value, t.definition.Evaluate)
+		c.Verdict.Suspicion = evaluate.Suspect(c.Measured.Find(ROCAUC).Value, feature, auc, t.definition.Evaluate)
 		t.report.Verdicts = append(t.report.Verdicts, c.Verdict)
 		if c.Verdict.Passed {
 			passed = append(passed, c)
