@@ -141,9 +141,14 @@ func newton(d data, p *problem) ([]float64, float64) {
 					continue
 				}
 				g[a] += p.weight[i] * (s - float64(index(p.y[i]))) * xa
-				for b, xb := range x {
+				for b, xb := range x[:a+1] {
 					h[a][b] += p.weight[i] * s * (1 - s) * xa * xb
 				}
+			}
+		}
+		for a := range h {
+			for b := range a {
+				h[b][a] = h[a][b]
 			}
 		}
 		step := gauss(h, g)

@@ -53,7 +53,7 @@ func naiveQuadratic(g, lower, theta, u []float64, rate, l1 float64) (q float64) 
 // proximalTwin minimises q by many plain sweeps of coordinate descent.
 func proximalTwin(g, lower, theta []float64, rate, l1 float64) []float64 {
 	dim, u := len(g), slices.Clone(theta)
-	for range 20_000 {
+	for range 4000 {
 		for j := range dim {
 			slope := rate * g[j]
 			for k := range dim {
