@@ -57,8 +57,12 @@ func niceStep(width float64) float64 {
 	return 10 * power
 }
 
-// mostDates is how many written dates fit below a chart.
-const mostDates = 4
+// mostDates is how many written dates fit below a chart, and margin the share
+// of its width that stays free on either side.
+const (
+	mostDates = 4
+	margin    = 0.02
+)
 
 // calendar is the axis of the dates, which are in their order. Some are
 // written, at even steps from the last one.
@@ -72,7 +76,8 @@ func calendar(label string, dates []pipeline.Date) axis {
 	for i := (n - 1) % step; i < n; i += step {
 		a.ticks = append(a.ticks, tick{float64(dates[i]), dates[i].String()})
 	}
-	a.min, a.max = float64(dates[0]), float64(dates[n-1])
+	first, last := float64(dates[0]), float64(dates[n-1])
+	a.min, a.max = first-margin*(last-first), last+margin*(last-first) // so that no point lies on an edge
 	return a
 }
 

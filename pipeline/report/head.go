@@ -157,6 +157,9 @@ func (in Input) warnings() []string {
 	for _, w := range in.Training.Warnings {
 		out = append(out, "training: "+w)
 	}
+	if overlaps(in.Training) {
+		out = append(out, "training: labels of the training period reach into the test period (no purge), so figures on it flatter the model")
+	}
 	if v := in.judged(); v != nil {
 		if v.Warning != "" {
 			out = append(out, "training: "+v.Warning)

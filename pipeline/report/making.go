@@ -15,8 +15,7 @@ func (in Input) making() *section {
 		return nil
 	}
 	s := &section{ID: "making", Title: "How it was made",
-		Lead: fmt.Sprintf("Selected was %s: %s. Labels look %d days ahead, so dates whose labels reach into the next period are left out (purged): a model is never judged on days that it has learned from.",
-			t.Selection.Name, t.Selection.Reason, t.WindowDays),
+		Lead:    fmt.Sprintf("Selected was %s: %s. %s", t.Selection.Name, t.Selection.Reason, purging(t)),
 		Figures: []figure{timeline(t)}}
 	s.Tables = append(s.Tables, splitTable(t), modelTable(t))
 	for _, m := range t.Models {
@@ -31,6 +30,19 @@ func (in Input) making() *section {
 		s.Notes = append(s.Notes, "Verdict of the training: "+v.Reason+".")
 	}
 	return s
+}
+
+// purging says whether the labels of the training were known before the test.
+func purging(t *train.Report) string {
+	if overlaps(t) {
+		return fmt.Sprintf("Labels look %d days ahead, and those of the last training dates reach into the test period: nothing was left out between them.", t.WindowDays)
+	}
+	return fmt.Sprintf("Labels look %d days ahead, so dates whose labels reach into the next period are left out (purged): a model is never judged on days that it has learned from.", t.WindowDays)
+}
+
+// overlaps reports whether a training label was decided in the test period.
+func overlaps(t *train.Report) bool {
+	return t.Split.TrainLast+pipeline.Date(t.WindowDays) >= t.Split.TestFirst
 }
 
 // timeline draws which as-of dates fit, validate and test.

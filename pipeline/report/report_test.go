@@ -229,6 +229,34 @@ func TestWarningsStandOnTop(t *testing.T) {
 	}
 }
 
+// A training that was not purged is said to be so, and one that was is not.
+func TestOverlapIsSaid(t *testing.T) {
+	in := full()
+	last := in.Training.Split.TestFirst - pipeline.Date(in.Training.WindowDays)
+	for _, c := range []struct {
+		last pipeline.Date
+		said bool
+	}{{last - 1, false}, {last, true}} {
+		in.Training.Split.TrainLast = c.last
+		if said := strings.Contains(render(t, in), "reach into the test period (no purge)"); said != c.said {
+			t.Errorf("training up to %s: said %v", c.last, said)
+		}
+	}
+}
+
+// One group that is everyone says nothing that the whole does not.
+func TestSegmentOfOneGroup(t *testing.T) {
+	e := evaluation()
+	e.Segments = []evaluate.Segment{{By: "plan", Groups: e.Segments[0].Groups[1:]}}
+	if s := segments(e); len(s.Figures) != 0 || len(s.Notes) != 1 {
+		t.Errorf("%d drawings and notes %q", len(s.Figures), s.Notes)
+	}
+	e.Segments[0].Small = 1
+	if s := segments(e); len(s.Figures) != 1 {
+		t.Error("a group beside small ones is not drawn")
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	better, worse, perhaps := metric.Estimate{Value: 0.1, Low: 0.05, High: 0.15}, metric.Estimate{Value: -0.1, Low: -0.2, High: 0.05}, metric.Estimate{Value: 0.1, Low: -0.05, High: 0.3}
 	for _, c := range []struct {
