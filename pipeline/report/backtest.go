@@ -15,7 +15,7 @@ func (in Input) backtest() *section {
 	}
 	s := &section{ID: "backtest", Title: "Would it have worked before?",
 		Lead: fmt.Sprintf("A model was trained at each of %d dates from %s to %s, every %d days, on what was known then, and measured on what followed. Over all %s snapshots of %s users PR-AUC is %s, of the rule %s: a difference of %s. Profit a date over the rule: %s.",
-			len(b.Steps), b.Plan.From, b.Plan.To, b.Plan.Every, whole(b.Rows), whole(b.Users), estimate(b.PRAUC.Model, decimals(3)), estimate(b.PRAUC.Rule, decimals(3)),
+			len(b.Steps), written(b.Plan.From), written(b.Plan.To), b.Plan.Every, whole(b.Rows), whole(b.Users), estimate(b.PRAUC.Model, decimals(3)), estimate(b.PRAUC.Rule, decimals(3)),
 			estimate(b.PRAUC.Difference, signed(decimals(3))), estimate(b.Profit.Difference, signed(money)))}
 	if steps := served(b.Steps); len(steps) > 1 {
 		s.Figures = append(s.Figures, pastQuality(steps), pastProfit(steps))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"churn/model/metric"
+	"churn/pipeline"
 )
 
 // undefined is written where the data do not define a figure.
@@ -84,6 +85,9 @@ func estimate(e metric.Estimate, f format) string {
 	}
 	return fmt.Sprintf("%s (%s\u00a0to\u00a0%s)", f(e.Value), strings.TrimSuffix(f(e.Low), " points"), strings.TrimSuffix(f(e.High), " points"))
 }
+
+// written writes a date for a sentence, which does not break it.
+func written(d pipeline.Date) string { return d.Time().Format("2\u00a0January\u00a02006") }
 
 // confident writes a figure and says what its interval is.
 func confident(e metric.Estimate, f format) string {

@@ -49,6 +49,8 @@ func verdict(e evaluate.Evaluation) (tone, text string) {
 	switch {
 	case e.Suspicion.Reason != "":
 		return "bad", "Too good to be true: do not use this model before a leak is ruled out."
+	case !finite(rank.Value):
+		return "unclear", "This model could not be compared with the simple rule."
 	case rank.Value <= 0:
 		return "bad", "This model does not beat the simple rule: use the rule."
 	case !(rank.Low > 0):
@@ -113,7 +115,12 @@ func named(e evaluate.Evaluation) string {
 }
 
 func tiles(e evaluate.Evaluation) (out []tile) {
-	rule := func(name string, f format) string { return "rule " + f(evaluate.Find(e.Cohort.Rule, name).Value) }
+	rule := func(name string, f format) string {
+		if v := evaluate.Find(e.Cohort.Rule, name).Value; finite(v) {
+			return "rule " + f(v)
+		}
+		return ""
+	}
 	if list := topList(e); list != "" {
 		out = append(out, tile{percent(e.Cohort.Find("precision_at_" + list).Value), "of the first " + listName(list) + " left", rule("precision_at_"+list, percent)})
 	}
@@ -125,8 +132,12 @@ func tiles(e evaluate.Evaluation) (out []tile) {
 }
 
 func facts(e evaluate.Evaluation) string {
-	text := fmt.Sprintf("%s model, measured on %s snapshots of %s users on %s as-of dates, %s to %s. A user churns who is not active in the %d days after the as-of date.",
-		kindName(e.Kind), whole(e.Cohort.Rows), whole(e.Cohort.Users), whole(e.Cohort.Dates), e.From, e.To, e.WindowDays)
+	when := "one as-of date, " + written(e.From)
+	if e.From != e.To {
+		when = fmt.Sprintf("%s as-of dates, %s to %s", whole(e.Cohort.Dates), written(e.From), written(e.To))
+	}
+	text := fmt.Sprintf("%s model, measured on %s snapshots of %s users on %s. A user churns who is not active in the %d days after the as-of date.",
+		kindName(e.Kind), whole(e.Cohort.Rows), whole(e.Cohort.Users), when, e.WindowDays)
 	if e.CohortDays > 0 {
 		text += fmt.Sprintf(" At risk are users who were active in the %d days up to it.", e.CohortDays)
 	}

@@ -61,7 +61,9 @@ func (in Input) keyFigures() *section {
 	if e.Everyone != nil {
 		s.Tables = append(s.Tables, compare("Everyone", measures(e), []ranked{{"model", e.Everyone.Model}, {"rule", e.Everyone.Rule}}))
 	}
-	s.Tables = append(s.Tables, overRule(e))
+	if t := overRule(e); len(t.Rows) > 0 {
+		s.Tables = append(s.Tables, t)
+	}
 	return s
 }
 

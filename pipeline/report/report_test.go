@@ -265,7 +265,7 @@ func TestVerdict(t *testing.T) {
 		leak, tone   string
 	}{
 		{"better", better, better, "", "good"}, {"profit by chance", better, perhaps, "", "unclear"}, {"profit lost", better, worse, "", "unclear"}, {"rank by chance", perhaps, better, "", "unclear"},
-		{"worse", worse, better, "", "bad"}, {"no more than equal", metric.Estimate{}, better, "", "bad"}, {"leak", better, better, "seen", "bad"}, {"not measured", none(""), none(""), "", "unclear"},
+		{"worse", worse, better, "", "bad"}, {"no more than equal", metric.Estimate{}, better, "", "bad"}, {"leak", better, better, "seen", "bad"}, {"not measured", none(""), none(""), "", "unclear"}, {"no interval", metric.Estimate{Value: 0.1, Low: math.NaN(), High: math.NaN()}, better, "", "unclear"},
 	} {
 		e := evaluation()
 		c.rank.Name, c.profit.Name = metric.PRAUC, metric.ProfitAtCapacity
@@ -292,7 +292,7 @@ func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{decimals(3)(-0.0001), "0.000"}, {decimals(1)(-2.25), "−2.2"}, {decimals(2)(math.NaN()), undefined}, {percent(math.Inf(1)), undefined},
 		{signed(points)(0.008), "+0.8 points"}, {signed(points)(0.0001), "0.0 points"}, {money(1234567.4), "1,234,567"}, {money(-1234), "−1,234"}, {money(3.86), "3.9"},
-		{whole(0), "0"}, {whole(-1234), "-1,234"}, {whole(999), "999"}, {whole(1000000), "1,000,000"}, {short("äöüß", 3), "äö…"}, {short("äöü", 3), "äöü"},
+		{written(days[0]), "4\u00a0October\u00a02024"}, {whole(0), "0"}, {whole(-1234), "-1,234"}, {whole(999), "999"}, {whole(1000000), "1,000,000"}, {short("äöüß", 3), "äö…"}, {short("äöü", 3), "äöü"},
 		{estimate(metric.Estimate{Value: 0.1, Low: -0.1, High: 0.3}, signed(points)), "+10.0 points (−10.0\u00a0to\u00a0+30.0)"}, {estimate(none(""), percent), undefined},
 	} {
 		if c.got != c.want {
