@@ -53,11 +53,11 @@ type linearParams struct {
 // linearL2 is scikit-learn's default, C = 1.
 const linearL2 = 1
 
-// fitLogistic fits ours with its own tolerance. A fit that did not converge is
-// an error: its time would mean nothing.
-func fitLogistic(ctx context.Context, d *rows) (*logistic.Model, error) {
+// fitLogistic fits ours to a tolerance. A fit that did not converge is an error:
+// its time would mean nothing.
+func fitLogistic(ctx context.Context, d *rows, tol float64) (*logistic.Model, error) {
 	p := logistic.Defaults()
-	p.L2 = linearL2
+	p.L2, p.Tol = linearL2, tol
 	m, report, err := logistic.Fit(ctx, logistic.Input{X: d.x, Label: d.label, Weight: d.weight}, p, nil)
 	if err == nil && report.Status != logistic.Converged {
 		err = fmt.Errorf("our logistic regression on %s ended with %s", d.name, report.Status)

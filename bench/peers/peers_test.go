@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"churn/model"
+	"churn/model/logistic"
 	"churn/model/encode"
 )
 
@@ -172,7 +173,7 @@ func TestObjective(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := fitLogistic(t.Context(), all[0])
+	m, err := fitLogistic(t.Context(), all[0], logistic.Defaults().Tol)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"churn/model"
 	"churn/model/encode"
+	"churn/model/logistic"
 	"churn/model/metric"
 )
 
@@ -121,7 +122,7 @@ func (b *bench) compareLinear(d labelled) error {
 	}
 	fit, hold := both[0], both[1]
 	q := linearQuality{Data: d.name, Train: len(fit.label), Columns: fit.width()}
-	m, err := fitLogistic(b.ctx, fit)
+	m, err := fitLogistic(b.ctx, fit, logistic.Defaults().Tol)
 	if err != nil {
 		return err
 	}
