@@ -56,6 +56,18 @@ func newBinned(s *sample, columns []column, slots int) *binned {
 	return b
 }
 
+// use lists the lanes of the columns in use.
+func (b *binned) use(columns []bool) {
+	for w := range b.used {
+		b.used[w] = b.used[w][:0]
+	}
+	for c, use := range columns {
+		if use {
+			b.used[c/lanes] = append(b.used[c/lanes], uint(c%lanes))
+		}
+	}
+}
+
 // pack copies the bins of column c in rows [from, to) into the words.
 func (b *binned) pack(c, from, to int) {
 	shift := uint(c%lanes) * 8

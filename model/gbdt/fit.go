@@ -144,7 +144,7 @@ func (b *booster) round() bool {
 	b.unitG, b.unitH = 1/(r.scale*gradOne), 1/(r.scale*hessOne)
 	b.gradients(r)
 	b.rows = drawRows(len(b.margin), p.Subsample, p.Seed, round, b.rows)
-	drawColumns(p.Colsample, p.Seed, round, b.use)
+	drawColumns(p.Colsample, p.Seed, round, b.inUse)
 	nodes := b.grow(b.rows)
 	if len(nodes) == 1 {
 		return false

@@ -12,7 +12,7 @@ type grower struct {
 	searcher
 	sums    *accumulators
 	packed  []uint64 // packed gradient of every row
-	use     []bool   // by column: may be split on in this tree
+	inUse   []bool   // by column: may be split on in this tree
 	scratch []int32  // as many as rows
 	splits  []split  // by column: the best
 	free    [][]bin  // histograms to use again
@@ -37,7 +37,7 @@ type grown struct {
 // newGrower returns a grower on b.
 func newGrower(b *binned, rows int, p *Params) *grower {
 	g := &grower{binned: b, searcher: searcher{params: p}, sums: b.newAccumulators(), packed: make([]uint64, rows), scratch: make([]int32, rows)}
-	g.splits, g.use = make([]split, 2*len(b.columns)), make([]bool, len(b.columns))
+	g.splits, g.inUse = make([]split, 2*len(b.columns)), make([]bool, len(b.columns))
 	for _, c := range b.columns {
 		g.bounded = g.bounded || c.sign != 0
 	}
@@ -48,7 +48,7 @@ func newGrower(b *binned, rows int, p *Params) *grower {
 // (best first; Shi, PhD thesis, Waikato 2007; Ke et al. 2017), until no split
 // gains or there are MaxLeafNodes. It puts rows into the order of the leaves.
 func (g *grower) grow(rows []int32) []grown {
-	g.chooseLanes()
+	g.use(g.inUse)
 	first := leaf{rows: rows, hist: g.histogram()}
 	g.sums.sum(g.binned, rows, g.packed)
 	c := g.anyColumn()
@@ -69,21 +69,9 @@ func (g *grower) grow(rows []int32) []grown {
 	return tree
 }
 
-// chooseLanes lists the lanes in use.
-func (g *grower) chooseLanes() {
-	for w := range g.used {
-		g.used[w] = g.used[w][:0]
-	}
-	for c, use := range g.use {
-		if use {
-			g.used[c/lanes] = append(g.used[c/lanes], uint(c%lanes))
-		}
-	}
-}
-
 // anyColumn returns the first column in use.
 func (g *grower) anyColumn() int {
-	for c, use := range g.use {
+	for c, use := range g.inUse {
 		if use {
 			return c
 		}
@@ -111,7 +99,7 @@ func (g *grower) split(tree []grown, i int, more bool) []grown {
 	n := partition(g.bytes[parent.best.column], parent.best.goesLeft(c), parent.rows, g.scratch[:len(parent.rows)])
 	left := leaf{rows: parent.rows[:n:n], depth: parent.depth + 1}
 	right := leaf{rows: parent.rows[n:], depth: parent.depth + 1}
-	left.node, right.node = g.children(&parent.best, &parent.node, c.sign)
+	left.node, right.node = g.children(&parent.best, &parent.node, c)
 	if more && (g.splittable(&left) || g.splittable(&right)) {
 		small, large := &left, &right
 		if len(small.rows) > len(large.rows) {
@@ -142,7 +130,7 @@ func (g *grower) search(small, large *leaf) {
 	parallel.Each(tasks, func(k int) {
 		for c := k * n / tasks; c < (k+1)*n/tasks; c++ {
 			g.splits[c], g.splits[n+c] = split{}, split{}
-			if !g.use[c] {
+			if !g.inUse[c] {
 				continue
 			}
 			a := g.part(small.hist, c)

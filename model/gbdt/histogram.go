@@ -48,8 +48,17 @@ func (h *narrow) accumulatePair(words, gh []uint64, a, b uint) {
 	}
 }
 
-// add adds rows to the lanes that are used; a last odd one takes a neighbour
-// along, whose histogram nobody reads.
+// accumulateOne is accumulate for the column of one lane only.
+func (h *narrow) accumulateOne(words, gh []uint64, lane uint) {
+	gh = gh[:len(words)]
+	p := &h[lane%lanes]
+	lane = lane % lanes * 8
+	for i, w := range words {
+		p[uint8(w>>(lane&63))] += gh[i]
+	}
+}
+
+// add adds rows to the lanes that are used.
 func (h *narrow) add(words, gh []uint64, used []uint) {
 	if len(used) > 6 { // all eight cost less than seven in pairs
 		h.accumulate(words, gh)
@@ -59,7 +68,7 @@ func (h *narrow) add(words, gh []uint64, used []uint) {
 		h.accumulatePair(words, gh, used[0], used[1])
 	}
 	if len(used) == 1 {
-		h.accumulatePair(words, gh, used[0], used[0]^1)
+		h.accumulateOne(words, gh, used[0])
 	}
 }
 

@@ -98,22 +98,27 @@ func (s *searcher) best(c *column, h []bin, n *node) split {
 	return s.numeric(c, h, n)
 }
 
-// numeric tries all thresholds, with the nulls on the right and then on the
-// left. Where the node has none, those to come go to the child with more rows.
+// numeric tries all thresholds with the nulls on the right and then on the
+// left, and nulls against values, which no constraint forbids. Where the node
+// has none, those to come go to the child with more rows.
 func (s *searcher) numeric(c *column, h []bin, n *node) split {
 	null := h[c.bins]
+	best := s.scan(h[:c.bins-1], bin{}, n, c.sign)
 	if null.n == 0 {
-		best := s.scan(h[:c.bins-1], bin{}, n, c.sign)
 		best.missingLeft = 2*best.left.n > n.sum.n
 		return best
 	}
-	right := s.scan(h[:c.bins], bin{}, n, c.sign) // the last: all values against the nulls
-	left := s.scan(h[:c.bins-1], null, n, c.sign)
-	if left.gain > right.gain {
-		left.missingLeft = true
-		return left
+	if left := s.scan(h[:c.bins-1], null, n, c.sign); left.gain > best.gain {
+		best = left
+		best.missingLeft = true
 	}
-	return right
+	values := n.sum
+	values.sub(null)
+	if against := s.scan([]bin{values}, bin{}, n, 0); against.gain > best.gain {
+		best = against
+		best.threshold = c.bins - 1
+	}
+	return best
 }
 
 // scan tries the thresholds at every bin of h; left is what goes left anyway.
@@ -139,15 +144,18 @@ func (s *searcher) scan(h []bin, left bin, n *node, sign int8) (best split) {
 	return s.real(best, whole)
 }
 
-// children returns the children of n. A monotone split keeps their values on
-// either side of the mean of both, as scikit-learn and LightGBM's basic method
-// do.
-func (s *searcher) children(b *split, n *node, sign int8) (left, right node) {
+// children returns the children of n by a split on column c. A monotone split
+// keeps their values on either side of the mean of both, as scikit-learn and
+// LightGBM's basic method do.
+func (s *searcher) children(b *split, n *node, c *column) (left, right node) {
 	left, right = *n, *n
 	left.sum = b.left
 	right.sum.sub(b.left)
+	if b.threshold == c.bins-1 { // nulls against values
+		return left, right
+	}
 	middle := (s.value(left.sum, n) + s.value(right.sum, n)) / 2
-	switch sign {
+	switch c.sign {
 	case 1:
 		left.high, right.low = middle, middle
 	case -1:
