@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"churn/model"
-	"churn/model/logistic"
 	"churn/model/encode"
+	"churn/model/logistic"
 )
 
 // The law: what is written is read back bit for bit, special values included.
@@ -210,7 +210,7 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("a target of %s that is missed is ok", name)
 		}
 	}
-	tree := treeQuality{Ours: figures{PRAUC: 0.5}, LightGBM: figures{PRAUC: 0.4}, Hist: figures{PRAUC: 0.5019}}
+	tree := treeQuality{Leads: []float64{0}, Ours: figures{PRAUC: 0.5}, LightGBM: figures{PRAUC: 0.4}, Hist: figures{PRAUC: 0.5019}}
 	linear := linearQuality{Ours: figures{PRAUC: 0.5}, Sklearn: figures{PRAUC: 0.5009}, Excess: 1e-7, Coef: 9e-4}
 	all := results{Versions: map[string]string{}, Trees: []treeQuality{tree}, Linear: []linearQuality{linear}, Races: []race{r}}
 	if !tree.ok() || !linear.ok() || all.missed() != 1 {

@@ -106,10 +106,10 @@ func heading(w io.Writer, title string, columns ...string) {
 
 func (r results) printTrees(w io.Writer) {
 	p := defaultTrees()
-	heading(w, fmt.Sprintf("Trees: the same rows and columns, %d trees of %d leaves, rate %g; target: PR-AUC at least that of the better peer less %g", p.MaxIter, p.MaxLeafNodes, p.LearningRate, mostBehind),
+	heading(w, fmt.Sprintf("Trees: the same rows and columns, %d trees of %d leaves, rate %g; means over %v bins; target: PR-AUC at least that of the better peer less %g", p.MaxIter, p.MaxLeafNodes, p.LearningRate, binCounts(), mostBehind),
 		"data", "training rows × columns", "test rows", "figure", "ours", "LightGBM", "HistGradientBoosting", "ours less the better", "target")
 	for _, q := range r.Trees {
-		fmt.Fprintf(w, "| %s | %d × %d | %d | PR-AUC | %.4f | %.4f | %.4f | %+.4f | %s |\n", q.Data, q.Train, q.Columns, q.Test, q.Ours.PRAUC, q.LightGBM.PRAUC, q.Hist.PRAUC, q.lead(), verdict(q.ok()))
+		fmt.Fprintf(w, "| %s | %d × %d | %d | PR-AUC | %.4f | %.4f | %.4f | %+.4f (%+.4f to %+.4f) | %s |\n", q.Data, q.Train, q.Columns, q.Test, q.Ours.PRAUC, q.LightGBM.PRAUC, q.Hist.PRAUC, q.lead(), slices.Min(q.Leads), slices.Max(q.Leads), verdict(q.ok()))
 		fmt.Fprintf(w, "| | | | ROC-AUC | %.4f | %.4f | %.4f | %+.4f | |\n", q.Ours.ROCAUC, q.LightGBM.ROCAUC, q.Hist.ROCAUC, q.Ours.ROCAUC-max(q.LightGBM.ROCAUC, q.Hist.ROCAUC))
 		fmt.Fprintf(w, "| | | | log-loss | %.4f | %.4f | %.4f | %+.4f | |\n", q.Ours.LogLoss, q.LightGBM.LogLoss, q.Hist.LogLoss, q.Ours.LogLoss-min(q.LightGBM.LogLoss, q.Hist.LogLoss))
 	}

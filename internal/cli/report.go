@@ -79,7 +79,7 @@ func (s *session) reportOn(ctx context.Context, name string, p period) (r report
 	if err != nil {
 		return r, err
 	}
-	past, err := s.latestBacktest()
+	past, err := s.latestBacktest(name)
 	if err != nil {
 		return r, err
 	}
@@ -93,8 +93,9 @@ func (s *session) reportOn(ctx context.Context, name string, p period) (r report
 	return r, err
 }
 
-// latestBacktest returns the last backtest, nil if there was none.
-func (s *session) latestBacktest() (*backtest.Report, error) {
+// latestBacktest returns the last backtest, nil if there was none, or one of
+// other features or of another label window than the model's.
+func (s *session) latestBacktest(name string) (*backtest.Report, error) {
 	path := s.files.Metrics("backtest_latest")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,6 +107,10 @@ func (s *session) latestBacktest() (*backtest.Report, error) {
 	var r backtest.Report
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("%s: %w; run `churn backtest` again, or delete it", path, err)
+	}
+	m, _, err := s.model(name)
+	if err != nil || r.FeatureSet != m.Bundle.FeatureSet || r.WindowDays != m.Spec.Labels.WindowDays {
+		return nil, err
 	}
 	return &r, nil
 }

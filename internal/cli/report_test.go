@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"churn/internal/atomicfile"
+	"churn/registry"
 )
 
 // page is what report prints with --json.
@@ -34,7 +35,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// A backtest that cannot be read is a failure, and none is not.
+// A backtest that cannot be read is a failure; one of other features is left
+// out.
 func TestReportReadsTheBacktest(t *testing.T) {
 	dir, command := modelWorld(t)
 	path := filepath.Join(dir, "artifacts/metrics/backtest_latest.json")
@@ -45,11 +47,19 @@ func TestReportReadsTheBacktest(t *testing.T) {
 	if out.code != 1 || !strings.Contains(out.stderr, "backtest_latest.json") || !strings.Contains(out.stderr, "churn backtest") {
 		t.Errorf("exit code %d: %s", out.code, out.stderr)
 	}
-	if err := os.WriteFile(path, []byte(`{"steps": []}`), 0o644); err != nil {
-		t.Fatal(err)
+	for set, want := range map[string]bool{featureSet(t, dir): true, "another": false} {
+		if err := os.WriteFile(path, []byte(`{"steps": [], "window_days": 30, "feature_set": "`+set+`"}`), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, decoded[page](t, dir, command("report")...).Path))
+		if err != nil || strings.Contains(string(data), `id="backtest"`) != want {
+			t.Errorf("backtest of %s: want it on the page %v (%v)", set, want, err)
+		}
 	}
-	data, err := os.ReadFile(filepath.Join(dir, decoded[page](t, dir, command("report")...).Path))
-	if err != nil || !strings.Contains(string(data), `id="backtest"`) {
-		t.Errorf("the page has no backtest (%v)", err)
-	}
+}
+
+// featureSet returns that of the first version.
+func featureSet(t *testing.T, dir string) string {
+	t.Helper()
+	return readJSON[registry.Manifest](t, filepath.Join(dir, "artifacts/registry/v0001/manifest.json")).FeatureSet
 }

@@ -18,6 +18,7 @@ import (
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
+	"churn/pipeline/features"
 	"churn/pipeline/train"
 )
 
@@ -58,7 +59,10 @@ func (s Step) Measured() bool { return s.Model != "" }
 
 // Report is the whole series.
 type Report struct {
-	Plan   Plan    `json:"plan"`
+	Plan       Plan   `json:"plan"`
+	FeatureSet string `json:"feature_set"` // fingerprint of the features
+	WindowDays int    `json:"window_days"`
+
 	Steps  []Step  `json:"steps"`
 	PRAUC  Measure `json:"pr_auc"` // over all measured steps together
 	Profit Measure `json:"profit_at_capacity"`
@@ -75,7 +79,7 @@ type served struct {
 // Run trains at every date of the plan and measures each model. rows are
 // labelled; only those whose label windows had closed by then are trained on.
 func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, progress func(done, total int64)) (Report, error) {
-	r := runner{rows: rows, definition: d, report: Report{Plan: p}}
+	r := runner{rows: rows, definition: d, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays}}
 	total := int64(p.To-p.From)/int64(p.Every) + 1
 	for asOf := p.From; asOf <= p.To; asOf += pipeline.Date(p.Every) {
 		if progress != nil {
