@@ -10,9 +10,9 @@ package backtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 
+	"churn/internal/parallel"
 	"churn/model/bundle"
 	"churn/model/metric"
 	"churn/pipeline"
@@ -78,16 +78,25 @@ type served struct {
 
 // Run trains at every date of the plan and measures each model. rows are
 // labelled; only those whose label windows had closed by then are trained on.
+// Trainings run side by side, since none depends on another.
 func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, progress func(done, total int64)) (Report, error) {
 	r := runner{rows: rows, definition: d, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays}}
-	total := int64(p.To-p.From)/int64(p.Every) + 1
-	for asOf := p.From; asOf <= p.To; asOf += pipeline.Date(p.Every) {
+	total, done := int64(p.To-p.From)/int64(p.Every)+1, int64(0)
+	asOf := p.From - pipeline.Date(p.Every)
+	next := func() (pipeline.Date, bool, error) {
+		asOf += pipeline.Date(p.Every)
+		return asOf, asOf <= p.To, nil
+	}
+	fit := func(asOf pipeline.Date) (trained, error) { return r.train(ctx, asOf) }
+	err := parallel.Ordered(ctx, next, fit, func(t trained) error {
+		done++
 		if progress != nil {
-			progress(int64(len(r.report.Steps)), total)
+			progress(done, total)
 		}
-		if err := r.step(ctx, asOf); err != nil {
-			return r.report, fmt.Errorf("as of %s: %w", asOf, err)
-		}
+		return r.step(t)
+	})
+	if err != nil {
+		return r.report, err
 	}
 	return r.report, r.finish()
 }
@@ -103,26 +112,57 @@ type runner struct {
 	served     []served
 }
 
-// step trains as of a date and measures what then is in production.
-func (r *runner) step(ctx context.Context, asOf pipeline.Date) error {
-	s := Step{AsOf: asOf}
-	if err := r.train(ctx, &s); err != nil {
-		return err
+// trained is what training as of a date gave.
+type trained struct {
+	asOf   pipeline.Date
+	rows   int
+	bundle *bundle.Bundle // nil: no better than the floor, or nothing could be trained
+	kind   string
+	note   string // why
+}
+
+// train returns the selected model of a training, if it passed.
+func (r *runner) train(ctx context.Context, asOf pipeline.Date) (trained, error) {
+	d, out := r.definition, trained{asOf: asOf}
+	d.AsOf = asOf
+	known := r.rows.Between(pipeline.Date(math.MinInt32), asOf-pipeline.Date(d.Labels.WindowDays))
+	if known.Len() == 0 {
+		out.note = "no label window had closed yet"
+		return out, nil
 	}
-	rows := r.rows.Between(asOf, asOf+pipeline.Date(r.report.Plan.Every)-1)
+	report, candidates, err := train.Run(ctx, known, d, nil)
+	if ctx.Err() != nil {
+		return out, context.Cause(ctx)
+	}
+	if err != nil {
+		out.note = err.Error() // too little history, as it was then
+		return out, nil
+	}
+	out.rows = report.Split.TrainRows
+	for _, c := range candidates {
+		if c.Measured.Name == report.Selection.Name {
+			out.bundle, out.kind = c.Bundle, c.Measured.Name
+			return out, nil
+		}
+	}
+	out.note = report.Selected().Reason
+	return out, nil
+}
+
+// step puts a trained model into production and measures what then serves.
+func (r *runner) step(t trained) error {
+	if t.bundle != nil {
+		r.model, r.kind, r.trainedOn = t.bundle, t.kind, t.asOf
+	}
+	s := Step{AsOf: t.asOf, TrainRows: t.rows, Note: t.note}
+	rows := r.rows.Between(t.asOf, t.asOf+pipeline.Date(r.report.Plan.Every)-1)
 	if rows.Len() == 0 || rows.OneClass("") != nil {
 		return nil // no as-of date with closed label windows, or nothing to rank: not a period that can be judged
 	}
 	dates := rows.Dates()
 	s.Last, s.Rows, s.Users, s.BaseRate = dates[len(dates)-1], rows.Len(), rows.Users(), rows.Rate()
 	if r.model != nil {
-		s.Model, s.TrainedOn = r.kind, r.trainedOn
-		probs := r.model.Probabilities(r.model.Margins(&rows.Frame))
-		for _, p := range probs {
-			s.MeanRisk += p / float64(len(probs))
-		}
-		r.served = append(r.served, served{rows, probs})
-		if err := r.measure(rows, probs, &s.PRAUC, &s.ROCAUC, &s.Profit); err != nil {
+		if err := r.serve(&s, rows); err != nil {
 			return err
 		}
 	}
@@ -130,37 +170,22 @@ func (r *runner) step(ctx context.Context, asOf pipeline.Date) error {
 	return nil
 }
 
-// train puts the selected model of a training into production if it passed.
-func (r *runner) train(ctx context.Context, s *Step) error {
-	d := r.definition
-	d.AsOf = s.AsOf
-	known := r.rows.Between(pipeline.Date(math.MinInt32), s.AsOf-pipeline.Date(d.Labels.WindowDays))
-	if known.Len() == 0 {
-		s.Note = "no label window had closed yet"
-		return nil
+// serve scores the rows of a period and measures the scores.
+func (r *runner) serve(s *Step, rows *dataset.Rows) error {
+	s.Model, s.TrainedOn = r.kind, r.trainedOn
+	margins := r.model.Margins(&rows.Frame)
+	probs := r.model.Probabilities(margins)
+	for _, p := range probs {
+		s.MeanRisk += p / float64(len(probs))
 	}
-	report, candidates, err := train.Run(ctx, known, d, nil)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		s.Note = err.Error() // too little history, as it was then
-		return nil
-	}
-	s.TrainRows = report.Split.TrainRows
-	for _, c := range candidates {
-		if c.Measured.Name == report.Selection.Name {
-			r.model, r.kind, r.trainedOn = c.Bundle, c.Measured.Name, s.AsOf
-			return nil
-		}
-	}
-	s.Note = report.Selected().Reason
-	return nil
+	r.served = append(r.served, served{rows, probs})
+	return r.measure(evaluate.Sample(rows, margins, probs), rows, &s.PRAUC, &s.ROCAUC, &s.Profit)
 }
 
-// measure fills in the figures of a period. roc may be nil.
-func (r *runner) measure(rows *dataset.Rows, probs []float64, pr, roc, profit *Measure) error {
-	model, rule := evaluate.Sample(rows, probs, probs), evaluate.Sample(rows, evaluate.Rule(rows), nil)
+// measure fills in the figures of a sample of rows beside those of the rule. roc
+// may be nil.
+func (r *runner) measure(model metric.Sample, rows *dataset.Rows, pr, roc, profit *Measure) error {
+	rule := evaluate.Sample(rows, evaluate.Rule(rows), nil)
 	p := r.definition.Evaluation()
 	ours, theirs := metric.Evaluate(model, p), metric.Evaluate(rule, p)
 	for _, x := range []struct {
@@ -198,5 +223,6 @@ func (r *runner) finish() error {
 	}
 	rows := dataset.Concat(all)
 	r.report.Rows, r.report.Users = rows.Len(), rows.Users()
-	return r.measure(rows, probs, &r.report.PRAUC, nil, &r.report.Profit)
+	// Margins of different models do not compare; probabilities do.
+	return r.measure(evaluate.Sample(rows, probs, probs), rows, &r.report.PRAUC, nil, &r.report.Profit)
 }
