@@ -2,9 +2,11 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
+	"churn/internal/parallel"
 	"churn/model/calibrate"
 	"churn/model/metric"
 	"churn/pipeline/dataset"
@@ -67,8 +69,8 @@ func (s *searcher) run(l learner) (search, error) {
 	return best, s.calibrate(&best)
 }
 
-// fold fits every setting on one fold and appends the margins of its
-// validation rows.
+// fold fits every setting on one fold, side by side, and appends the margins of
+// its validation rows.
 func (s *searcher) fold(l learner, f *Fold, margins [][]float64, iterations []int) error {
 	p := s.definition.Model
 	sample := f.fit.Sample(p.SearchRows)
@@ -77,11 +79,15 @@ func (s *searcher) fold(l learner, f *Fold, margins [][]float64, iterations []in
 		return err
 	}
 	fit, validate := encodeRows(e, sample, p.HalfLifeDays), encodeRows(e, f.validate, 0)
-	for k := range margins {
-		m, err := l.fit(s.ctx, job{encoded: fit, setting: k, validate: &validate})
-		if err != nil {
-			return fmt.Errorf("fit %s: %w", l.name(), err)
-		}
+	models, errs := make([]fitted, len(margins)), make([]error, len(margins))
+	parallel.Each(len(margins), func(k int) {
+		models[k], errs[k] = l.fit(s.ctx, job{encoded: fit, setting: k, validate: &validate})
+	})
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("fit %s: %w", l.name(), err)
+	}
+	for k := range models {
+		m := &models[k]
 		margins[k] = append(margins[k], m.margins(validate.x)...)
 		// A fit of more rows bears more trees before it fits their noise.
 		iterations[k] += m.fit.Iterations * s.rows / max(fit.x.Rows(), 1)
