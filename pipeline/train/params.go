@@ -89,7 +89,7 @@ func Defaults() Params {
 	return Params{Models: models(), TestSize: 0.2, ValidationSize: 0.2, Folds: 3, Purge: true, Seed: 42, MaxRows: 500_000, SearchRows: 100_000,
 		ClassWeight: "none", Bootstrap: 200,
 		Logistic: Logistic{L2: []float64{1000, 100, 10}, L1Ratio: []float64{0}, MaxEpochs: l.MaxEpochs, Tol: l.Tol},
-		GBDT: GBDT{LearningRate: []float64{0.05}, MaxLeafNodes: []int{8, 16}, MinSamplesLeaf: []int{200}, L2: []float64{10}, MaxIter: 500, NIterNoChange: 25, MaxBins: 255,
+		GBDT: GBDT{LearningRate: []float64{0.05}, MaxLeafNodes: []int{8, 32}, MinSamplesLeaf: []int{50, 500}, L2: []float64{10}, MaxIter: 500, NIterNoChange: 25, MaxBins: 255,
 			Subsample: 1, MaxFeatures: 0.5, MonotoneIncreasing: []string{}, MonotoneDecreasing: []string{}}}
 }
 
