@@ -1,7 +1,5 @@
 package gbdt
 
-import "churn/internal/parallel"
-
 // sampleRows is the number of rows that the cuts of a column are found from, as
 // in LightGBM and scikit-learn: the rank of a cut is then off by about
 // √(¼/200,000) = 0.1% of the rows, a quarter of one of 255 bins.
@@ -26,13 +24,13 @@ func (c *column) slots() int { return c.bins + 1 }
 // columns returns the features with more than one value, null being one, and
 // the length of a histogram of them.
 func (p *problem) columns() (out []column, slots int) {
-	values := p.train.evenly()
 	all := make([]column, len(p.features))
-	parallel.Each(len(all), func(f int) {
-		all[f] = column{feature: f, sign: p.sign[f], first: p.features[f].First, bins: p.features[f].Levels, levels: p.features[f].Levels > 0}
-		if !all[f].levels {
-			all[f].cut(values[f], p.params.MaxBins)
-		}
+	for f, feature := range p.features {
+		all[f] = column{feature: f, sign: p.sign[f], first: feature.First, bins: feature.Levels, levels: feature.Levels > 0}
+	}
+	width := p.train.x.Width
+	each((width+lineColumns-1)/lineColumns, func(k int) {
+		p.cut(all[k*lineColumns : min((k+1)*lineColumns, width)])
 	})
 	for _, c := range all {
 		if c.bins > 1 || c.bins == 1 && c.missing {
@@ -44,66 +42,46 @@ func (p *problem) columns() (out []column, slots int) {
 	return out, slots
 }
 
-// cut finds the cuts of a numeric from its values, null included.
-func (c *column) cut(values []float64, bins int) {
-	known := sorted(values)
-	c.missing = len(known) < len(values)
-	if len(known) > 0 {
-		c.cuts = findCuts(known, bins)
-		c.bins = len(c.cuts) + 1
+// lineColumns is the number of values of a row in a cache line.
+const lineColumns = 8
+
+// cut finds the cuts of neighbouring numerics.
+func (p *problem) cut(columns []column) {
+	var s sorter
+	for j, values := range p.train.evenly(columns) {
+		c := &columns[j]
+		runs, known := s.runs(values)
+		c.missing = known < len(values)
+		if known > 0 {
+			c.cuts = findCuts(runs, p.params.MaxBins)
+			c.bins = len(c.cuts) + 1
+		}
 	}
 }
 
-// evenly returns the values of each dense column in evenly spaced rows, at most
-// sampleRows of them.
-func (s *sample) evenly() [][]float64 {
-	n, width := len(s.rows), s.x.Width
+// evenly returns the values of neighbouring numerics in evenly spaced rows, at
+// most sampleRows of them.
+func (s *sample) evenly(columns []column) [][]float64 {
+	n, first := len(s.rows), columns[0].feature
 	take := min(n, sampleRows)
-	out := make([][]float64, width)
-	for f := range out {
-		out[f] = make([]float64, take)
+	out := make([][]float64, len(columns))
+	for j := range out {
+		out[j] = make([]float64, take)
 	}
-	eachChunk(take, func(_, from, to int) {
-		for k := from; k < to; k++ {
-			for f, x := range s.x.Row(int(s.rows[k*n/take])).Dense {
-				out[f][k] = x
-			}
+	for k := range take {
+		for j, x := range s.x.Row(int(s.rows[k*n/take])).Dense[first : first+len(out)] {
+			out[j][k] = x
 		}
-	})
-	return out
-}
-
-// run is a distinct value and how often it occurs.
-type run struct {
-	value float64
-	count int
-}
-
-// distinct returns the runs of ascending values.
-func distinct(values []float64) []run {
-	n := 0
-	for i, x := range values {
-		if i == 0 || x != values[i-1] {
-			n++
-		}
-	}
-	out := make([]run, 0, n)
-	for i, x := range values {
-		if i == 0 || x != values[i-1] {
-			out = append(out, run{value: x})
-		}
-		out[len(out)-1].count++
 	}
 	return out
 }
 
 // findCuts returns ascending cuts, midway between neighbouring values, that
-// divide the ascending values into at most bins bins of about equal counts. Up
+// divide the ascending runs into at most bins bins of about equal counts. Up
 // to bins distinct values get a bin each. Otherwise a value as frequent as the
 // mean bin gets one for itself and the others share the rest evenly (as
 // LightGBM's GreedyFindBin).
-func findCuts(values []float64, bins int) []float64 {
-	runs := distinct(values)
+func findCuts(runs []run, bins int) []float64 {
 	var cuts []float64
 	if len(runs) <= bins {
 		for i := 1; i < len(runs); i++ {

@@ -25,15 +25,40 @@ func awkward(rng *rand.Rand, n int) []float64 {
 	return out
 }
 
-// Law: sorted is the standard library's sort of the values that are not null.
-func TestSortedMatchesTwin(t *testing.T) {
-	for seed := range uint64(5) {
-		values := awkward(rand.New(rand.NewPCG(seed, 1)), 3000)
-		want := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
-		slices.Sort(want)
-		if got := sorted(values); !slices.Equal(got, want) {
-			t.Fatalf("seed %d: not sorted", seed)
+// runs is the readable twin of a sorter.
+func runs(values []float64) (out []run) {
+	values = slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	slices.Sort(values)
+	for i, x := range values {
+		if i == 0 || x != values[i-1] {
+			out = append(out, run{value: x})
 		}
+		out[len(out)-1].count++
+	}
+	return out
+}
+
+// Law: a sorter gives the runs of its twin, column after column. The planted
+// mutant drops the last value.
+func TestRunsMatchTwin(t *testing.T) {
+	var s sorter
+	for seed := range uint64(5) {
+		values := awkward(rand.New(rand.NewPCG(seed, 1)), 3000-500*int(seed))
+		got, known := s.runs(values)
+		sum := 0
+		for _, r := range got {
+			sum += r.count
+		}
+		if !slices.Equal(got, runs(values)) || sum != known {
+			t.Fatalf("seed %d: other runs", seed)
+		}
+		values[len(values)-1] = math.NaN()
+		if mutant, _ := s.runs(append(values, 1e-7)); slices.Equal(got, mutant) {
+			t.Error("the law does not see a value")
+		}
+	}
+	if got, known := s.runs([]float64{math.NaN()}); len(got) != 0 || known != 0 {
+		t.Error("nulls have runs")
 	}
 }
 
@@ -44,8 +69,12 @@ func TestTableMatchesTwin(t *testing.T) {
 	noticed := false
 	for _, n := range []int{0, 1, 2, 7, 100, 254} {
 		values := awkward(rng, 4000)
-		cuts := slices.Compact(sorted(values))
-		cuts = cuts[:min(n, len(cuts))]
+		var cuts []float64
+		for _, r := range runs(values) {
+			if len(cuts) < n {
+				cuts = append(cuts, r.value)
+			}
+		}
 		table := newTable(cuts)
 		for _, x := range append(values, cuts...) {
 			below, mutant := 0, 0
@@ -70,9 +99,10 @@ func TestTableMatchesTwin(t *testing.T) {
 func TestFindCuts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	for _, bins := range []int{2, 3, 16, 64, 255} {
-		for _, values := range [][]float64{sorted(awkward(rng, 20_000)), sorted(awkward(rng, 10)), {1, 1, 1}, {-1, 2}} {
-			cuts := findCuts(values, bins)
-			if n := len(distinct(values)); n <= bins && len(cuts) != n-1 || len(cuts) >= bins {
+		for _, values := range [][]float64{awkward(rng, 20_000), awkward(rng, 10), {1, 1, 1}, {-1, 2}} {
+			all := runs(values)
+			cuts := findCuts(all, bins)
+			if n := len(all); n <= bins && len(cuts) != n-1 || len(cuts) >= bins {
 				t.Fatalf("%d cuts for %d values in %d bins", len(cuts), n, bins)
 			}
 			if !slices.IsSorted(cuts) || len(slices.Compact(slices.Clone(cuts))) != len(cuts) {
@@ -80,7 +110,7 @@ func TestFindCuts(t *testing.T) {
 			}
 			table := newTable(cuts)
 			rows, most := make([]int, bins), make([]int, bins) // of all values and of the most frequent
-			for _, r := range distinct(values) {
+			for _, r := range all {
 				b := table.bin(r.value)
 				rows[b], most[b] = rows[b]+r.count, max(most[b], r.count)
 			}

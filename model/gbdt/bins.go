@@ -3,8 +3,6 @@ package gbdt
 import (
 	"math"
 	"math/bits"
-
-	"churn/internal/parallel"
 )
 
 const (
@@ -41,7 +39,7 @@ func newBinned(s *sample, columns []column, slots int) *binned {
 	for w := range words {
 		b.byWord[w] = make([]uint64, n)
 	}
-	parallel.Each((n+binRows-1)/binRows, func(k int) {
+	each((n+binRows-1)/binRows, func(k int) {
 		from, to := k*binRows, min((k+1)*binRows, n)
 		for c := range columns {
 			columns[c].fill(s, from, b.bytes[c][from:to])

@@ -2,8 +2,6 @@ package gbdt
 
 import (
 	"runtime"
-
-	"churn/internal/parallel"
 )
 
 // grower grows one tree after another on the same rows.
@@ -127,7 +125,7 @@ func (g *grower) splittable(l *leaf) bool {
 func (g *grower) search(small, large *leaf) {
 	n := len(g.columns)
 	tasks := min(n, 4*runtime.GOMAXPROCS(0))
-	parallel.Each(tasks, func(k int) {
+	each(tasks, func(k int) {
 		for c := k * n / tasks; c < (k+1)*n/tasks; c++ {
 			g.splits[c], g.splits[n+c] = split{}, split{}
 			if !g.inUse[c] {

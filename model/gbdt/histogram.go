@@ -3,8 +3,6 @@ package gbdt
 import (
 	"runtime"
 	"sync/atomic"
-
-	"churn/internal/parallel"
 )
 
 // bin is the rows of one bin, or of a node: the sums of their rounded
@@ -144,7 +142,7 @@ func (s *accumulators) sum(b *binned, rows []int32, packed []uint64) {
 	chunks := (len(rows) + chunk - 1) / chunk
 	s.used = s.all[:min(len(s.all), chunks)]
 	var next atomic.Int64
-	parallel.Each(len(s.used), func(w int) {
+	each(len(s.used), func(w int) {
 		a := s.used[w]
 		a.reset()
 		for k := int(next.Add(1)) - 1; k < chunks; k = int(next.Add(1)) - 1 {

@@ -86,12 +86,13 @@ func newSample(d Data, scale [2]float64) (sample, error) {
 	if err := d.check(); err != nil {
 		return sample{}, err
 	}
-	s := sample{x: d.X}
+	n := len(d.Label)
+	s := sample{x: d.X, rows: make([]int32, 0, n), label: make([]bool, 0, n)}
 	plain := d.Weight == nil && scale == [2]float64{1, 1}
 	for i, y := range d.Label {
 		w := scale[index(y)]
 		if d.Weight != nil {
-			w *= d.Weight[i]
+			w = float64(w * d.Weight[i])
 		}
 		if w == 0 {
 			continue
@@ -119,10 +120,30 @@ func (d Data) check() error {
 	if i := slices.IndexFunc(d.Weight, func(w float64) bool { return !(w >= 0) || math.IsInf(w, 0) }); i >= 0 {
 		return fmt.Errorf("weight of row %d: %v is not a finite number ≥ 0", i, d.Weight[i])
 	}
-	if i := slices.IndexFunc(d.X.Dense, func(x float64) bool { return math.IsInf(x, 0) }); i >= 0 {
+	if i := firstInf(d.X.Dense); i >= 0 {
 		return fmt.Errorf("column %s of row %d is infinite; encode it as NaN", d.X.Names[i%d.X.Width], i/d.X.Width)
 	}
 	return nil
+}
+
+// firstInf returns the index of the first infinite value, -1 if there is none.
+func firstInf(values []float64) int {
+	found := make([]int, chunks(len(values)))
+	eachChunk(len(values), func(k, from, to int) {
+		found[k] = -1
+		for i, x := range values[from:to] {
+			if math.Abs(x) > math.MaxFloat64 {
+				found[k] = from + i
+				return
+			}
+		}
+	})
+	for _, i := range found {
+		if i >= 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // weightOf returns the weight of row i.

@@ -27,14 +27,15 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 	}
 }
 
-// Law: expNeg is math.Exp within two units in the last place.
-func TestExpNeg(t *testing.T) {
-	for x := 0.0; x < 700; x += 0.0173 {
-		if want := math.Exp(-x); math.Abs(expNeg(x)-want) > 2*2.3e-16*want {
-			t.Fatalf("exp(-%v) = %v, want %v", x, expNeg(x), want)
+// Law: exp is math.Exp within three units in the last place.
+func TestExp(t *testing.T) {
+	value := func(x float64) float64 { num, den := exp(x); return num / den }
+	for x := -700.0; x < 700; x += 0.0173 {
+		if want := math.Exp(x); math.Abs(value(x)-want) > 3*2.3e-16*want {
+			t.Fatalf("exp(%v) = %v, want %v", x, value(x), want)
 		}
 	}
-	if expNeg(0) != 1 || expNeg(1e9) > 1e-300 || expNeg(math.Inf(1)) > 1e-300 {
+	if value(0) != 1 || value(-1e9) > 1e-300 || value(math.Inf(-1)) > 1e-300 || value(math.Inf(1)) < 1e300 {
 		t.Error("the ends are wrong")
 	}
 }

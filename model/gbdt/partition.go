@@ -1,7 +1,5 @@
 package gbdt
 
-import "churn/internal/parallel"
-
 // partitionRows is the number of rows that one task divides.
 const partitionRows = 16384
 
@@ -25,7 +23,7 @@ func (b *split) goesLeft(c *column) *[256]uint8 {
 func partition(bins []uint8, goesLeft *[256]uint8, rows, scratch []int32) int {
 	chunks := (len(rows) + partitionRows - 1) / partitionRows
 	counts := make([]int, chunks+1) // rows of the chunks before that go left
-	parallel.Each(chunks, func(k int) {
+	each(chunks, func(k int) {
 		from, to := k*partitionRows, min((k+1)*partitionRows, len(rows))
 		counts[k+1] = divide(bins, goesLeft, rows[from:to], scratch[from:to])
 	})
@@ -33,7 +31,7 @@ func partition(bins []uint8, goesLeft *[256]uint8, rows, scratch []int32) int {
 		counts[k+1] += counts[k]
 	}
 	all := counts[chunks]
-	parallel.Each(chunks, func(k int) {
+	each(chunks, func(k int) {
 		from, to := k*partitionRows, min((k+1)*partitionRows, len(rows))
 		left := counts[k+1] - counts[k]
 		copy(rows[counts[k]:], scratch[from:from+left])

@@ -1,9 +1,6 @@
 package gbdt
 
-import (
-	"churn/internal/parallel"
-	"churn/model"
-)
+import "churn/model"
 
 // Margin returns the log-odds of the positive class of one row. It does not
 // allocate.
@@ -53,7 +50,7 @@ func (m *Model) Margins(x *model.Matrix, out []float64) {
 		s := newScorer(m)
 		score = func(from, to int) { s.score(x, from, out[from:to]) }
 	}
-	parallel.Each((len(out)+scoreRows-1)/scoreRows, func(k int) { score(k*scoreRows, min((k+1)*scoreRows, len(out))) })
+	each((len(out)+scoreRows-1)/scoreRows, func(k int) { score(k*scoreRows, min((k+1)*scoreRows, len(out))) })
 }
 
 // Importance returns by feature the total gain of the splits on it: twice the

@@ -2,44 +2,78 @@ package gbdt
 
 import "math"
 
-// The digits of the keys that sorted sorts by, the lowest first.
+// run is a distinct value and how often it occurs.
+type run struct {
+	value float64
+	count int
+}
+
+// The digits of the keys that a sorter sorts by, the lowest first.
 const (
 	digitBits = 11
 	digits    = 6 // 66 bits
 )
 
-// sorted returns the values but NaN in ascending order, -0 as 0. It counts the
-// values by one digit of their order-preserving keys after the other (LSD radix
-// sort, five times as fast as comparing), and leaves out digits that are all
-// the same, as most are in whole numbers.
-func sorted(values []float64) []float64 {
-	keys := make([]uint64, 0, len(values))
-	var counts [digits][1 << digitBits]int32
-	for _, x := range values {
-		if x == x {
-			k := key(x + 0)
-			keys = append(keys, k)
-			for d := range digits {
-				counts[d][digit(k, d)]++
-			}
-		}
-	}
-	next := make([]uint64, len(keys))
+// sorter sorts the values of one column after the other.
+type sorter struct {
+	keys, next []uint64
+	counts     [digits][1 << digitBits]int32
+}
+
+// runs returns the distinct values but NaN in ascending order, -0 as 0, and the
+// number of values that are not NaN. It counts the values by one digit of their
+// order-preserving keys after the other (LSD radix sort, five times as fast as
+// comparing), and leaves out digits that are all the same, as most are in whole
+// numbers.
+func (s *sorter) runs(values []float64) (runs []run, known int) {
+	s.count(values)
 	for d := range digits {
-		if starts(&counts[d], len(keys)) {
-			for _, k := range keys {
-				at := &counts[d][digit(k, d)]
-				next[*at] = k
-				*at++
-			}
-			keys, next = next, keys
+		if starts(&s.counts[d], len(s.keys)) {
+			s.distribute(d)
 		}
 	}
-	out := make([]float64, len(keys))
-	for i, k := range keys {
-		out[i] = unkey(k)
+	n := 0
+	for i, k := range s.keys {
+		n += index(i == 0 || k != s.keys[i-1])
 	}
-	return out
+	runs = make([]run, 0, n)
+	for i, k := range s.keys {
+		if i == 0 || k != s.keys[i-1] {
+			runs = append(runs, run{value: unkey(k)})
+		}
+		runs[len(runs)-1].count++
+	}
+	return runs, len(s.keys)
+}
+
+// count fills in keys, and counts their digits.
+func (s *sorter) count(values []float64) {
+	s.keys, s.counts = s.keys[:0], [digits][1 << digitBits]int32{}
+	for _, x := range values {
+		if x != x {
+			continue
+		}
+		k := key(x + 0)
+		s.keys = append(s.keys, k)
+		for d := range digits {
+			s.counts[d][digit(k, d)]++
+		}
+	}
+	if len(s.next) < len(s.keys) {
+		s.next = make([]uint64, len(s.keys))
+	}
+}
+
+// distribute sorts keys stably by digit d; counts are the starts.
+func (s *sorter) distribute(d int) {
+	counts := &s.counts[d]
+	next := s.next[:len(s.keys)]
+	for _, k := range s.keys {
+		at := &counts[digit(k, d)]
+		next[*at] = k
+		*at++
+	}
+	s.keys, s.next = next, s.keys[:cap(s.keys)]
 }
 
 func digit(k uint64, d int) uint64 { return k >> (uint(d) * digitBits) & (1<<digitBits - 1) }

@@ -3,6 +3,7 @@ package gbdt
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Streams of random numbers of a seed, beside that of the rounding.
@@ -14,14 +15,17 @@ const (
 // drawRows writes the rows of a tree, ascending, to out: each of n is drawn
 // with probability share, by its own hash, whatever the others do.
 func drawRows(n int, share float64, seed, round uint64, out []int32) []int32 {
+	if share == 1 {
+		out = slices.Grow(out[:0], n)[:n]
+		for i := range out {
+			out[i] = int32(i)
+		}
+		return out
+	}
 	out = out[:0]
 	key := mix(mix(seed^rowStream) + round)
-	limit := uint64(math.MaxUint64)
-	if share < 1 {
-		limit = uint64(share * (1 << 63) * 2)
-	}
 	for i := range n {
-		if mix(key+uint64(i)) <= limit {
+		if float64(mix(key+uint64(i))>>11) < share*(1<<53) {
 			out = append(out, int32(i))
 		}
 	}

@@ -83,11 +83,11 @@ func (s *searcher) real(b split, whole float64) split {
 	return b
 }
 
-// limits are what a child needs.
+// limits are what a child needs: rows, and a hessian to divide by.
 type limits struct{ rows, hess int64 }
 
 func (s *searcher) limits() limits {
-	return limits{int64(s.params.MinSamplesLeaf), int64(math.Ceil(s.params.MinChildWeight / s.unitH))}
+	return limits{int64(s.params.MinSamplesLeaf), max(1, int64(math.Ceil(s.params.MinChildWeight/s.unitH)))}
 }
 
 // best returns the best split of a node on column c, whose bins are h.
@@ -124,6 +124,9 @@ func (s *searcher) numeric(c *column, h []bin, n *node) split {
 // scan tries the thresholds at every bin of h; left is what goes left anyway.
 // Empty bins are passed over, since they change nothing.
 func (s *searcher) scan(h []bin, left bin, n *node, sign int8) (best split) {
+	if !s.bounded {
+		return s.scanFree(h, left, n)
+	}
 	need, whole := s.limits(), s.score(n.sum, n)
 	for i, b := range h {
 		if b.n == 0 {
@@ -133,14 +136,49 @@ func (s *searcher) scan(h []bin, left bin, n *node, sign int8) (best split) {
 		if left.n < need.rows || left.h < need.hess {
 			continue
 		}
-		right := bin{n.sum.g - left.g, n.sum.h - left.h, n.sum.n - left.n}
-		if right.n < need.rows || right.h < need.hess {
+		right := n.sum
+		if right.sub(left); right.n < need.rows || right.h < need.hess {
 			break
 		}
 		if gain := s.parts(left, right, n, sign) - whole; gain > best.gain {
 			best.gain, best.threshold, best.left = gain, i, left
 		}
 	}
+	return s.real(best, whole)
+}
+
+// scanFree is scan where no feature is monotone, with the sums in registers and
+// in units of the integers, which are powers of two: the gains are those of
+// scan.
+func (s *searcher) scanFree(h []bin, left bin, n *node) (best split) {
+	need, at := s.limits(), -1
+	most := bin{n: n.sum.n - need.rows, h: n.sum.h - need.hess} // of left
+	lambda, g, hess := s.params.L2/s.unitH, float64(n.sum.g), float64(n.sum.h)
+	unit := s.unitG * s.unitG / s.unitH
+	parts := s.score(n.sum, n) / unit // of the best
+	for i := range h {
+		b := &h[i]
+		if b.n == 0 {
+			continue
+		}
+		left.g, left.h, left.n = left.g+b.g, left.h+b.h, left.n+b.n
+		if left.n < need.rows || left.h < need.hess {
+			continue
+		}
+		if left.n > most.n || left.h > most.h {
+			break
+		}
+		l, k := float64(left.g), float64(left.h)
+		r := g - l
+		if sum := l*l/(k+lambda) + r*r/(hess-k+lambda); sum > parts {
+			parts, at, best.left = sum, i, left
+		}
+	}
+	if at < 0 {
+		return split{}
+	}
+	whole := s.score(n.sum, n)
+	best.threshold, best.gain = at, float64(parts*unit)-whole
 	return s.real(best, whole)
 }
 

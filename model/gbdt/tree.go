@@ -70,11 +70,11 @@ func (b *booster) drawn() []bool {
 
 // mark writes the leaf of every drawn row to leafOf.
 func (b *booster) mark(nodes []grown) {
-	for i := range nodes {
+	each(len(nodes), func(i int) {
 		for _, r := range nodes[i].leaf.rows {
 			b.leafOf[r] = uint16(i)
 		}
-	}
+	})
 }
 
 // walk writes the leaf of every row to leafOf.
