@@ -9,6 +9,7 @@ type grower struct {
 	*binned
 	searcher
 	sums    *accumulators
+	crew    crew
 	packed  []uint64 // packed gradient of every row
 	inUse   []bool   // by column: may be split on in this tree
 	scratch []int32  // as many as rows
@@ -48,7 +49,7 @@ func newGrower(b *binned, rows int, p *Params) *grower {
 func (g *grower) grow(rows []int32) []grown {
 	g.use(g.inUse)
 	first := leaf{rows: rows, hist: g.histogram()}
-	g.sums.sum(g.binned, rows, g.packed)
+	g.sums.sum(&g.crew, g.binned, rows, g.packed)
 	c := g.anyColumn()
 	g.sums.column(g.binned, c, g.part(first.hist, c))
 	first.node = root(total(g.part(first.hist, c)))
@@ -94,7 +95,7 @@ func widest(tree []grown) int {
 func (g *grower) split(tree []grown, i int, more bool) []grown {
 	parent := tree[i].leaf
 	c := &g.columns[parent.best.column]
-	n := partition(g.bytes[parent.best.column], parent.best.goesLeft(c), parent.rows, g.scratch[:len(parent.rows)])
+	n := g.crew.partition(g.bytes[parent.best.column], parent.best.goesLeft(c), parent.rows, g.scratch[:len(parent.rows)])
 	left := leaf{rows: parent.rows[:n:n], depth: parent.depth + 1}
 	right := leaf{rows: parent.rows[n:], depth: parent.depth + 1}
 	left.node, right.node = g.children(&parent.best, &parent.node, c)
@@ -104,7 +105,7 @@ func (g *grower) split(tree []grown, i int, more bool) []grown {
 			small, large = large, small
 		}
 		small.hist, large.hist = g.histogram(), parent.hist
-		g.sums.sum(g.binned, small.rows, g.packed)
+		g.sums.sum(&g.crew, g.binned, small.rows, g.packed)
 		g.search(small, large)
 	} else {
 		g.release(&parent)
@@ -125,7 +126,7 @@ func (g *grower) splittable(l *leaf) bool {
 func (g *grower) search(small, large *leaf) {
 	n := len(g.columns)
 	tasks := min(n, 4*runtime.GOMAXPROCS(0))
-	each(tasks, func(k int) {
+	g.crew.each(tasks, func(k int) {
 		for c := k * n / tasks; c < (k+1)*n/tasks; c++ {
 			g.splits[c], g.splits[n+c] = split{}, split{}
 			if !g.inUse[c] {

@@ -137,12 +137,12 @@ const leastChunk = 512
 
 // sum adds up rows. The chunks depend on the number of workers; the sum does
 // not.
-func (s *accumulators) sum(b *binned, rows []int32, packed []uint64) {
+func (s *accumulators) sum(crew *crew, b *binned, rows []int32, packed []uint64) {
 	chunk := min(max(len(rows)/(4*len(s.all)), leastChunk), narrowRows)
 	chunks := (len(rows) + chunk - 1) / chunk
 	s.used = s.all[:min(len(s.all), chunks)]
 	var next atomic.Int64
-	each(len(s.used), func(w int) {
+	crew.each(len(s.used), func(w int) {
 		a := s.used[w]
 		a.reset()
 		for k := int(next.Add(1)) - 1; k < chunks; k = int(next.Add(1)) - 1 {

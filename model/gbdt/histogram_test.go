@@ -42,7 +42,7 @@ func TestHistogramMatchesTwin(t *testing.T) {
 			use := make([]bool, len(b.columns))
 			drawColumns(columns, 3, uint64(share*100), use)
 			b.use(use)
-			sums.sum(b, rows, packed)
+			sums.sum(new(crew), b, rows, packed)
 			for c := range use {
 				got := make([]bin, b.columns[c].slots())
 				if sums.column(b, c, got); !use[c] {
@@ -68,7 +68,7 @@ func TestParentIsTheSumOfItsChildren(t *testing.T) {
 	_, b := d.bin(t, Defaults())
 	packed := noise(rng, len(d.Label))
 	all := drawRows(len(d.Label), 1, 0, 0, nil)
-	n := partition(b.bytes[0], (&split{threshold: 90}).goesLeft(&b.columns[0]), all, make([]int32, len(all)))
+	n := new(crew).partition(b.bytes[0], (&split{threshold: 90}).goesLeft(&b.columns[0]), all, make([]int32, len(all)))
 	for c := range b.columns {
 		whole, left, right := naive(b, c, all, packed), naive(b, c, all[:n], packed), naive(b, c, all[n:], packed)
 		mutant := slices.Clone(whole)
@@ -135,7 +135,7 @@ func TestPartitionMatchesTwin(t *testing.T) {
 		rows := drawRows(n, 1, 0, 0, nil)
 		want := slices.Clone(rows)
 		slices.SortStableFunc(want, func(a, b int32) int { return int(goes[bins[b]]) - int(goes[bins[a]]) })
-		left := partition(bins, goes, rows, make([]int32, n))
+		left := new(crew).partition(bins, goes, rows, make([]int32, n))
 		if !slices.Equal(rows, want) || left < n && goes[bins[rows[left]]] == 1 || left > 0 && goes[bins[rows[left-1]]] == 0 {
 			t.Errorf("%d rows: not a stable partition", n)
 		}

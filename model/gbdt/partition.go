@@ -20,10 +20,10 @@ func (b *split) goesLeft(c *column) *[256]uint8 {
 // partition sorts rows stably into those that go left, by the bins of one
 // column, and the others, and returns the number of the former. scratch is as
 // long as rows.
-func partition(bins []uint8, goesLeft *[256]uint8, rows, scratch []int32) int {
+func (crew *crew) partition(bins []uint8, goesLeft *[256]uint8, rows, scratch []int32) int {
 	chunks := (len(rows) + partitionRows - 1) / partitionRows
 	counts := make([]int, chunks+1) // rows of the chunks before that go left
-	each(chunks, func(k int) {
+	crew.each(chunks, func(k int) {
 		from, to := k*partitionRows, min((k+1)*partitionRows, len(rows))
 		counts[k+1] = divide(bins, goesLeft, rows[from:to], scratch[from:to])
 	})
@@ -31,7 +31,7 @@ func partition(bins []uint8, goesLeft *[256]uint8, rows, scratch []int32) int {
 		counts[k+1] += counts[k]
 	}
 	all := counts[chunks]
-	each(chunks, func(k int) {
+	crew.each(chunks, func(k int) {
 		from, to := k*partitionRows, min((k+1)*partitionRows, len(rows))
 		left := counts[k+1] - counts[k]
 		copy(rows[counts[k]:], scratch[from:from+left])
