@@ -32,7 +32,7 @@ const (
 	scoreRows = 4096 // rows of a task: the masks of a tree are read once for all of them
 	// walkRows is the number of rows up to which walking costs less than making
 	// the masks.
-	walkRows = 512
+	walkRows = 1024
 )
 
 // Margins writes the margin of every row of x to out, which is as long: the

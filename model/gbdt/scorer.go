@@ -48,11 +48,11 @@ type mask struct {
 
 func newScorer(m *Model) *scorer {
 	s := &scorer{model: m, inputs: inputs(m), trees: make([]masked, len(m.Trees))}
-	for t := range m.Trees {
+	each(len(m.Trees), func(t int) {
 		if tree := &m.Trees[t]; len(tree.Nodes) < 2*64 {
 			s.trees[t] = s.mask(tree)
 		}
-	}
+	})
 	return s
 }
 

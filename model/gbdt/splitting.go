@@ -147,9 +147,8 @@ func (s *searcher) scan(h []bin, left bin, n *node, sign int8) (best split) {
 	return s.real(best, whole)
 }
 
-// scanFree is scan where no feature is monotone, with the sums in registers and
-// in units of the integers, which are powers of two: the gains are those of
-// scan.
+// scanFree is scan where no feature is monotone: in units of the integers, which
+// are powers of two, and with a division only where the best so far is beaten.
 func (s *searcher) scanFree(h []bin, left bin, n *node) (best split) {
 	need, at := s.limits(), -1
 	most := bin{n: n.sum.n - need.rows, h: n.sum.h - need.hess} // of left
@@ -168,10 +167,11 @@ func (s *searcher) scanFree(h []bin, left bin, n *node) (best split) {
 		if left.n > most.n || left.h > most.h {
 			break
 		}
-		l, k := float64(left.g), float64(left.h)
-		r := g - l
-		if sum := l*l/(k+lambda) + r*r/(hess-k+lambda); sum > parts {
-			parts, at, best.left = sum, i, left
+		l, k := float64(left.g), float64(left.h)+lambda
+		r, q := g-float64(left.g), hess-float64(left.h)+lambda
+		num, den := float64(float64(l*l)*q)+float64(float64(r*r)*k), float64(k*q) // l²/k + r²/q
+		if num > float64(parts*den) {
+			parts, at, best.left = num/den, i, left
 		}
 	}
 	if at < 0 {
