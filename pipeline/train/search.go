@@ -17,7 +17,7 @@ type Trial struct {
 	Setting    string  `json:"setting"`
 	LogLoss    float64 `json:"log_loss"` // after Platt's calibration, so that class weights do not tell
 	PRAUC      float64 `json:"pr_auc"`
-	Iterations int     `json:"iterations"` // mean over the folds, in proportion to the rows of the final fit
+	Iterations int     `json:"iterations"` // mean over the folds
 	Chosen     bool    `json:"chosen"`
 }
 
@@ -41,6 +41,13 @@ type searcher struct {
 	step       func() // called after each fit
 }
 
+// tries is what the folds say of one setting.
+type tries struct {
+	margins    []float64 // of the validation rows, fold by fold
+	iterations int       // summed over the folds
+	rounds     int       // the same in proportion to the rows of the final fit, which bears more trees before it fits their noise
+}
+
 // run returns the setting with the least log-loss on the validation rows, the
 // simpler one if two are equal, and the calibration of its margins.
 func (s *searcher) run(l learner) (search, error) {
@@ -48,20 +55,20 @@ func (s *searcher) run(l learner) (search, error) {
 	if len(s.folds) == 0 {
 		return best, nil
 	}
-	margins, iterations := make([][]float64, l.settings()), make([]int, l.settings())
+	tried := make([]tries, l.settings())
 	for i := range s.folds {
-		if err := s.fold(l, &s.folds[i], margins, iterations); err != nil {
+		if err := s.fold(l, &s.folds[i], tried); err != nil {
 			return best, err
 		}
 	}
 	best.validation = validation(s.folds)
 	least := math.Inf(1)
-	for k := range margins {
-		toOwnRates(s.folds, margins[k])
-		t := Trial{Setting: l.describe(k), Iterations: iterations[k] / len(s.folds)}
-		t.judge(margins[k], best.validation.Label)
+	for k, x := range tried {
+		toOwnRates(s.folds, x.margins)
+		t := Trial{Setting: l.describe(k), Iterations: x.iterations / len(s.folds)}
+		t.judge(x.margins, best.validation.Label)
 		if t.LogLoss < least {
-			least, best.setting, best.margins, best.rounds = t.LogLoss, k, margins[k], max(t.Iterations, 1)
+			least, best.setting, best.margins, best.rounds = t.LogLoss, k, x.margins, max(x.rounds/len(s.folds), 1)
 		}
 		best.trials = append(best.trials, t)
 	}
@@ -71,7 +78,7 @@ func (s *searcher) run(l learner) (search, error) {
 
 // fold fits every setting on one fold, side by side, and appends the margins of
 // its validation rows.
-func (s *searcher) fold(l learner, f *Fold, margins [][]float64, iterations []int) error {
+func (s *searcher) fold(l learner, f *Fold, tried []tries) error {
 	p := s.definition.Model
 	sample := f.fit.Sample(p.SearchRows)
 	e, err := newEncoder(sample, s.definition.Features, l.raw())
@@ -79,18 +86,18 @@ func (s *searcher) fold(l learner, f *Fold, margins [][]float64, iterations []in
 		return err
 	}
 	fit, validate := encodeRows(e, sample, p.HalfLifeDays), encodeRows(e, f.validate, 0)
-	models, errs := make([]fitted, len(margins)), make([]error, len(margins))
-	parallel.Each(len(margins), func(k int) {
+	models, errs := make([]fitted, len(tried)), make([]error, len(tried))
+	parallel.Each(len(tried), func(k int) {
 		models[k], errs[k] = l.fit(s.ctx, job{encoded: fit, setting: k, validate: &validate})
 	})
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("fit %s: %w", l.name(), err)
 	}
 	for k := range models {
-		m := &models[k]
-		margins[k] = append(margins[k], m.margins(validate.x)...)
-		// A fit of more rows bears more trees before it fits their noise.
-		iterations[k] += m.fit.Iterations * s.rows / max(fit.x.Rows(), 1)
+		m, t := &models[k], &tried[k]
+		t.margins = append(t.margins, m.margins(validate.x)...)
+		t.iterations += m.fit.Iterations
+		t.rounds += m.fit.Iterations * s.rows / fit.x.Rows()
 		s.step()
 	}
 	return nil
