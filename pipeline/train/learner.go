@@ -126,7 +126,7 @@ func (l gbdtLearner) fit(ctx context.Context, j job) (fitted, error) {
 	if j.validate != nil {
 		in.Validation = &gbdt.Data{X: j.validate.x, Label: j.validate.label, Weight: j.validate.weight}
 	} else if j.rounds > 0 {
-		p.MaxIter, p.NIterNoChange = j.rounds, 0
+		p.MaxIter, p.NIterNoChange = min(j.rounds, p.MaxIter), 0
 	}
 	m, r, err := gbdt.Fit(ctx, in, p, nil)
 	return fitted{gbdt: m, fit: Fit{Status: string(r.Status), Iterations: r.Rounds, Loss: r.TrainLoss}}, err
