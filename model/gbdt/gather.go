@@ -16,8 +16,6 @@ type copies struct {
 	words [][]uint64 // by word: gatherRows; a multiple of wordGroup of them
 	gh    []uint64
 	views [][]uint64 // what gather returns
-
-	touched uint64 // keeps the compiler from leaving out what touch reads
 }
 
 func (b *binned) newCopies() copies {
@@ -41,16 +39,15 @@ func (c *copies) gather(b *binned, rows []int32, packed []uint64) ([][]uint64, [
 		return c.views, packed[first : first+n]
 	}
 	if span <= sparse*n {
-		gather(packed, rows, c.gh)
 		for w, words := range b.byWord {
 			gather(words, rows, c.words[w])
 		}
 	} else {
-		c.touched = touch(b.byRow, b.stride, rows, packed, c.gh)
 		for w := 0; w < b.stride; w += wordGroup {
 			gatherGroup(b.byRow[w:], b.stride, rows, c.words[w:])
 		}
 	}
+	gather(packed, rows, c.gh)
 	for w := range c.views {
 		c.views[w] = c.words[w][:n]
 	}
@@ -63,17 +60,6 @@ func gather(from []uint64, rows []int32, to []uint64) {
 	for i, r := range rows {
 		to[i] = from[r]
 	}
-}
-
-// touch is gather that also reads the first word of each row by row. Most rows
-// are not in the cache, and so short a loop waits for many of them at once.
-func touch(words []uint64, stride int, rows []int32, from, to []uint64) (all uint64) {
-	to = to[:len(rows)]
-	for i, r := range rows {
-		to[i] = from[r]
-		all |= words[int(r)*stride]
-	}
-	return all
 }
 
 // gatherGroup copies wordGroup neighbouring words of each row.
