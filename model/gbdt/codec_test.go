@@ -15,7 +15,7 @@ import (
 // indented or not.
 func TestCodecRoundTrip(t *testing.T) {
 	for _, p := range []Params{with(func(p *Params) {}), with(func(p *Params) { p.MaxIter, p.MaxLeafNodes, p.MinSamplesLeaf = 30, 100, 1 })} {
-		m, _ := fit(t, random(3000, 5, 50), p)
+		m, _ := fit(t, random(1500, 5, 50), p)
 		indented, err := json.MarshalIndent(m, "", " ")
 		if err != nil {
 			t.Fatal(err)

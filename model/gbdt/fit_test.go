@@ -17,7 +17,7 @@ import (
 // Law: the same inputs give the same bytes for any number of workers. The
 // planted mutant is another seed.
 func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
-	d, v := random(30_000, 11, 20), random(2000, 11, 21)
+	d, v := random(20_000, 11, 20), random(2000, 11, 21)
 	for i := range d.Label {
 		d.Weight = append(d.Weight, 1+float64(i%7)/10)
 	}

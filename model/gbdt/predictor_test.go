@@ -34,16 +34,16 @@ func walk(m *Model, t *Tree, i int32, r model.Row) float64 {
 // trees with more leaves than a mask has bits, and features with more
 // thresholds than a byte has values. The planted mutant sends nulls elsewhere.
 func TestMarginsMatchTwin(t *testing.T) {
-	d := random(5000, 9, 10)
+	d := random(2000, 9, 10)
 	for _, p := range []Params{
 		with(func(p *Params) {}),
 		with(func(p *Params) { p.MaxLeafNodes = 64 }),
 		with(func(p *Params) { p.MaxLeafNodes, p.MinSamplesLeaf = 200, 1 }),
 	} {
 		m, _ := fit(t, d, p)
-		other, _ := fit(t, random(5000, 9, 11), p) // with other cuts
+		other, _ := fit(t, random(2000, 9, 11), p) // with other cuts
 		m.Trees = append(m.Trees, other.Trees...)
-		for _, n := range []int{1, walkRows, walkRows + 1, 5000} {
+		for _, n := range []int{1, walkRows, walkRows + 1, 2000} {
 			rows := d.where(func(i int) int { return index(i < n) })
 			out, noticed := make([]float64, n), false
 			m.Margins(rows.X, out)
