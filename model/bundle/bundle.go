@@ -11,7 +11,6 @@ import (
 	"math"
 	"slices"
 
-	"churn/model"
 	"churn/model/calibrate"
 	"churn/model/encode"
 	"churn/model/explain"
@@ -45,7 +44,7 @@ type Bundle struct {
 	Profile     Profile          `json:"profile"`   // of the raw features over the training rows
 	Spec        *json.RawMessage `json:"spec"`      // what the caller needs to compute the features; opaque here
 
-	classifier model.Classifier
+	classifier classifier
 	explainer  func() explain.Explainer // a new one for each goroutine
 	base       func() float64           // margin that contributions start from
 }

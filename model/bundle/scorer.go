@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"churn/internal/parallel"
 	"churn/model"
 	"churn/model/explain"
 )
@@ -65,19 +64,26 @@ func (s *Scorer) Base() float64 { return s.bundle.base() }
 // Features returns the number of raw features.
 func (b *Bundle) Features() int { return len(b.Numeric) + len(b.Categorical) }
 
-// chunkRows is the number of rows that one task scores.
-const chunkRows = 1024
+// blockRows is the number of rows that are encoded at once: enough to keep all
+// cores busy, few enough to need little memory.
+const blockRows = 1 << 16
+
+// classifier scores single rows, and many with the same bits.
+type classifier interface {
+	model.Classifier
+	Margins(x *model.Matrix, out []float64)
+}
 
 // Margins returns the margin of every row of a frame with the bundle's columns.
 func (b *Bundle) Margins(f *model.Frame) []float64 {
-	n := f.Rows()
-	out := make([]float64, n)
-	parallel.Each((n+chunkRows-1)/chunkRows, func(k int) {
-		s := b.NewScorer()
-		for i := k * chunkRows; i < min((k+1)*chunkRows, n); i++ {
-			out[i] = s.Margin(f.Row(i))
-		}
-	})
+	out := make([]float64, f.Rows())
+	for from := 0; from < len(out); from += blockRows {
+		to := min(from+blockRows, len(out))
+		block := *f
+		block.Numeric = f.Numeric[from*len(f.NumericNames) : to*len(f.NumericNames)]
+		block.Categorical = f.Categorical[from*len(f.CategoricalNames) : to*len(f.CategoricalNames)]
+		b.classifier.Margins(b.Encoder.Matrix(&block), out[from:to])
+	}
 	return out
 }
 
