@@ -25,7 +25,7 @@ const backtestSteps = 6
 func backtestCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "backtest",
-		Usage: "train at a series of past dates on what was known then, and measure each model on what followed",
+		Usage: "train at a series of past dates as one would have then, and measure each model on what followed",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Usage: fmt.Sprintf("first training `DATE` (default: %d trainings)", backtestSteps)},
 			&cli.StringFlag{Name: "to", Usage: "last training `DATE` (default: the last one whose period can be judged)"},
@@ -89,7 +89,7 @@ func plan(p period, rows *dataset.Rows, every int) backtest.Plan {
 }
 
 func printBacktest(w io.Writer, r backtest.Report, path string) {
-	fmt.Fprintf(w, "backtest  %d trainings from %s to %s, every %d days; each model is measured until the next\n", len(r.Steps), r.Plan.From, r.Plan.To, r.Plan.Every)
+	fmt.Fprintf(w, "backtest  %d periods, trained from %s to %s every %d days; each model is measured until the next\n", len(r.Steps), r.Plan.From, r.Plan.To, r.Plan.Every)
 	fmt.Fprintf(w, "          %-10s  %-8s  %7s  %7s  %9s  %-22s  %6s  %-24s  %s\n", "as of", "model", "rows", "churned", "mean risk", "PR-AUC", "rule", "over the rule", "profit over the rule")
 	for _, s := range r.Steps {
 		if !s.Measured() {

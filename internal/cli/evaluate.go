@@ -21,36 +21,57 @@ func evaluateCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "evaluate",
 		Usage:     "measure a model on any period: against the rule, by segment, in money, with intervals",
-		ArgsUsage: "VERSION|ALIAS",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "from", Usage: "first as-of `DATE` (default: of the version's test period)"},
-			&cli.StringFlag{Name: "to", Usage: "last as-of `DATE` (default: of the version's test period, or with --from the last one whose label window has closed)"},
-		},
-		Action: func(c *cli.Context) error {
-			name, err := argument(c, "version or alias", registry.Production)
+		ArgsUsage: "[VERSION|ALIAS]",
+		Flags:     periodFlags(),
+		Action: s.measured(func(ctx context.Context, name string, p period) error {
+			e, err := s.evaluate(ctx, name, p)
 			if err != nil {
 				return err
 			}
-			if err := s.load(c, nil); err != nil {
-				return err
-			}
-			p, err := parsePeriod(c)
-			if err != nil {
-				return err
-			}
-			return s.locked(func() error {
-				e, err := s.evaluate(c.Context, name, p)
-				if err != nil {
-					return err
-				}
-				return s.print(e, func(w io.Writer) { printEvaluation(w, e, s.files.Metrics("evaluation_"+e.Version)) })
-			})
-		},
+			return s.print(e, func(w io.Writer) { printEvaluation(w, e, s.files.Metrics("evaluation_"+e.Version+p.suffix())) })
+		}),
+	}
+}
+
+func periodFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "from", Usage: "first as-of `DATE` (default: of the version's test period)"},
+		&cli.StringFlag{Name: "to", Usage: "last as-of `DATE` (default: of the version's test period, or with --from the last one whose label window has closed)"},
+	}
+}
+
+// measured makes the action of a command that measures a version on a period,
+// and writes into the workspace.
+func (s *session) measured(run func(ctx context.Context, name string, p period) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		name, err := argument(c, "version or alias", registry.Production)
+		if err != nil {
+			return err
+		}
+		if err := s.load(c, nil); err != nil {
+			return err
+		}
+		p, err := parsePeriod(c)
+		if err != nil {
+			return err
+		}
+		return s.locked(func() error { return run(c.Context, name, p) })
 	}
 }
 
 // period is a range of as-of dates; an end that is NoDate is open.
 type period struct{ from, to pipeline.Date }
+
+// suffix tells the files of a period from those of the test period.
+func (p period) suffix() (out string) {
+	if p.from != pipeline.NoDate {
+		out += "_from_" + p.from.String()
+	}
+	if p.to != pipeline.NoDate {
+		out += "_to_" + p.to.String()
+	}
+	return out
+}
 
 func parsePeriod(c *cli.Context) (p period, err error) {
 	if p.from, err = dateFlag(c, "from"); err != nil {
@@ -113,7 +134,7 @@ func (s *session) evaluate(ctx context.Context, name string, p period) (e evalua
 	if err != nil {
 		return e, err
 	}
-	_, err = atomicfile.WriteJSON(s.files.Metrics("evaluation_"+e.Version), e)
+	_, err = atomicfile.WriteJSON(s.files.Metrics("evaluation_"+e.Version+p.suffix()), e)
 	return e, err
 }
 

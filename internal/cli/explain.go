@@ -72,11 +72,11 @@ func (s *session) explain(ctx context.Context, name, user string) (e score.Expla
 const shownValues = 2
 
 func printExplanation(w io.Writer, e score.Explanation) {
-	fmt.Fprintf(w, "explain   user %s on %s: risk %.1f%%, %s (model %s, %s; a mean user of its training cohort %.1f%%)\n", e.User, e.AsOf, 100*e.Risk, e.Tier, e.Version, e.Kind, 100*e.MeanRisk)
+	fmt.Fprintf(w, "explain   user %s on %s: risk %.1f%%, %s (model %s, %s, which starts from %.1f%%)\n", e.User, e.AsOf, 100*e.Risk, e.Tier, e.Version, e.Kind, 100*e.BaseRisk)
 	if !e.AtRisk {
 		fmt.Fprintf(w, "          not at risk on that date: not active lately, so gone already; the model has learned from active users only\n")
 	}
-	fmt.Fprintln(w, "          raises the risk (effect on the log-odds)")
+	fmt.Fprintln(w, "          raises the risk (effect on the log-odds, before calibration)")
 	for _, f := range e.Factors {
 		if f.Contribution > 0.005 {
 			printFactor(w, f)

@@ -166,6 +166,12 @@ func TestLeakAlarmBlocksPromotion(t *testing.T) {
 	if text, _ := record["override"].(string); !strings.Contains(text, "too good to be true") || !strings.Contains(text, "checked by hand") {
 		t.Errorf("recorded %v", record)
 	}
+	// Whoever looks at the model later, with the alarm's limit back where it was, sees it.
+	churn(t, dir, append(all[:len(all)-1:len(all)-1], "report", "production", "--from", "2025-03-10", "--to", "2025-04-07")...)
+	page, err := os.ReadFile(filepath.Join(dir, "artifacts/reports/model_"+selected.Version+"_from_2025-03-10_to_2025-04-07.html"))
+	if err != nil || !strings.Contains(string(page), "LEAK ALARM") || !strings.Contains(string(page), "checked by hand") {
+		t.Errorf("the page hides the overruled alarm (%v)", err)
+	}
 }
 
 // train --model fits one, and the bundle that it makes is that of the run with

@@ -18,7 +18,6 @@ import (
 	"churn/pipeline/backtest"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/report"
-	"churn/registry"
 )
 
 func reportCommand(s *session) *cli.Command {
@@ -26,30 +25,14 @@ func reportCommand(s *session) *cli.Command {
 		Name:      "report",
 		Usage:     "write the page that people look at before they trust a model: one HTML file, no network",
 		ArgsUsage: "[VERSION|ALIAS]",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "from", Usage: "first as-of `DATE` (default: of the version's test period)"},
-			&cli.StringFlag{Name: "to", Usage: "last as-of `DATE` (default: of the version's test period, or with --from the last one whose label window has closed)"},
-		},
-		Action: func(c *cli.Context) error {
-			name, err := argument(c, "version or alias", registry.Production)
+		Flags:     periodFlags(),
+		Action: s.measured(func(ctx context.Context, name string, p period) error {
+			r, err := s.reportOn(ctx, name, p)
 			if err != nil {
 				return err
 			}
-			if err := s.load(c, nil); err != nil {
-				return err
-			}
-			p, err := parsePeriod(c)
-			if err != nil {
-				return err
-			}
-			return s.locked(func() error {
-				r, err := s.reportOn(c.Context, name, p)
-				if err != nil {
-					return err
-				}
-				return s.print(r, func(w io.Writer) { printReport(w, r) })
-			})
-		},
+			return s.print(r, func(w io.Writer) { printReport(w, r) })
+		}),
 	}
 }
 
@@ -79,6 +62,9 @@ func (s *session) reportOn(ctx context.Context, name string, p period) (r report
 	if err != nil {
 		return r, err
 	}
+	if e.Warnings, err = s.overruled(e); err != nil {
+		return r, err
+	}
 	past, err := s.latestBacktest(name)
 	if err != nil {
 		return r, err
@@ -87,10 +73,27 @@ func (s *session) reportOn(ctx context.Context, name string, p period) (r report
 	if err != nil {
 		return r, err
 	}
-	r = reportResult{Version: e.Version, Path: filepath.Join(s.config.Paths.Reports, "model_"+e.Version+".html"), evaluation: e}
+	r = reportResult{Version: e.Version, Path: filepath.Join(s.config.Paths.Reports, "model_"+e.Version+p.suffix()+".html"), evaluation: e}
 	info, err := atomicfile.Write(r.Path, page)
 	r.Bytes, r.SHA256 = info.Bytes, info.SHA256
 	return r, err
+}
+
+// overruled returns the warnings of an evaluation, with the alarm that somebody
+// overruled to promote the version.
+func (s *session) overruled(e evaluate.Evaluation) ([]string, error) {
+	data, err := os.ReadFile(s.files.Metrics("override_" + e.Version))
+	if errors.Is(err, fs.ErrNotExist) {
+		return e.Warnings, nil
+	}
+	var p promotion
+	if err == nil {
+		err = json.Unmarshal(data, &p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the record of the overruled alarm: %w", err)
+	}
+	return append(e.Warnings, "LEAK ALARM: "+p.Override), nil
 }
 
 // latestBacktest returns the last backtest, nil if there was none, or one of

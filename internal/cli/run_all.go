@@ -98,7 +98,7 @@ func (s *session) runAll(ctx context.Context, r *everything) (err error) {
 // runModel trains, promotes, scores and reports.
 func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.Writer))) (err error) {
 	r.Train, err = s.train(ctx)
-	if len(r.Train.Models) > 0 {
+	if r.Train.Selection.Name != "" {
 		say(func(w io.Writer) { printTrain(w, r.Train) })
 	}
 	if err != nil {

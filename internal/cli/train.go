@@ -36,7 +36,7 @@ func trainCommand(s *session) *cli.Command {
 				}
 			}
 			report, err := s.train(c.Context)
-			if len(report.Models) == 0 {
+			if report.Selection.Name == "" {
 				return err
 			}
 			if printErr := s.print(report, func(w io.Writer) { printTrain(w, report) }); printErr != nil {
@@ -166,7 +166,10 @@ func (s *session) register(report *train.Report, candidates []train.Candidate, s
 			return err
 		}
 		figures := *report
-		figures.Verdicts = nil // they name the version, which is not known yet
+		figures.Verdicts = slices.Clone(report.Verdicts)
+		for i := range figures.Verdicts {
+			figures.Verdicts[i].Version = "" // not known yet
+		}
 		metrics, err := json.MarshalIndent(figures, "", "  ")
 		if err != nil {
 			return err

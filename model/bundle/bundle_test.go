@@ -141,10 +141,10 @@ func TestProfile(t *testing.T) {
 	}
 	f.Numeric[0], f.Numeric[2] = math.NaN(), math.Inf(1)
 	p := ProfileOf(f)
-	if q := p.Numeric[0]; q.At[0] != 0 || q.Median() != 49 || q.At[10] != 98 || math.Abs(q.Null-2.0/101) > 1e-12 {
+	if q := p.Numeric[0]; q.At[0] != 0 || q.Usual() != 49 || q.At[10] != 98 || math.Abs(q.Null-2.0/101) > 1e-12 {
 		t.Errorf("quantiles %+v", q)
 	}
-	if q := p.Numeric[1]; q.Null != 1 || !math.IsNaN(q.Median()) {
+	if q := p.Numeric[1]; q.Null != 1 || !math.IsNaN(q.Usual()) {
 		t.Errorf("all null: %+v", q)
 	}
 	if l := p.Categorical[0]; len(l) != 2 || l[0].Value != "x" || math.Abs(l[0].Share-68.0/101) > 1e-12 {

@@ -27,9 +27,9 @@ type Quantiles struct {
 	At   []float64 `json:"at"`   // 11 values, ascending; none if all are null
 }
 
-// Median returns the median, NaN if every value was null.
-func (q Quantiles) Median() float64 {
-	if len(q.At) == 0 {
+// Usual returns the median, NaN if null is the usual value.
+func (q Quantiles) Usual() float64 {
+	if len(q.At) == 0 || q.Null > 0.5 {
 		return math.NaN()
 	}
 	return q.At[cuts/2]

@@ -5,6 +5,10 @@
 //	training k ── knows ──▶ asOf k
 //	                        [ scored: asOf k … asOf k+1 )  labels close later
 //	training k+1 ────────── knows ───────▶ asOf k+1
+//
+// Features are what was known on their as-of date. Labels are what is known
+// today of windows that had closed: facts that were recorded late count, though
+// the training of that day could not have seen them.
 package backtest
 
 import (

@@ -79,14 +79,6 @@ func Concat(parts []*Rows) *Rows {
 	return out
 }
 
-// Cohort returns the rows of users at risk.
-func (r *Rows) Cohort() *Rows {
-	if r.AtRisk == nil {
-		return r
-	}
-	return r.Where(func(i int) bool { return r.AtRisk[i] })
-}
-
 // Dates returns the different as-of dates, ascending.
 func (r *Rows) Dates() []pipeline.Date {
 	seen := map[pipeline.Date]bool{}

@@ -147,7 +147,7 @@ func (e *Evaluation) warn() {
 		e.Warnings = append(e.Warnings, "measured on a sample of the users (train.max_rows)")
 	}
 	if d := e.Cohort.Find("calibration_in_the_large"); d.Low > 0 || d.High < 0 {
-		e.Warnings = append(e.Warnings, fmt.Sprintf("the mean risk differs from the churn rate by %+.1f points (%+.1f to %+.1f): the rate has moved since training, so take probabilities with care; the ranking is not touched",
+		e.Warnings = append(e.Warnings, fmt.Sprintf("the mean risk differs from the churn rate by %+.1f points (%+.1f to %+.1f): take probabilities with care; the ranking is not touched",
 			100*d.Value, 100*d.Low, 100*d.High))
 	}
 	for _, d := range e.OverRule {

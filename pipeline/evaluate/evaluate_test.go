@@ -63,6 +63,15 @@ func TestSuspect(t *testing.T) {
 			t.Errorf("%s values leak, alarm off: %+v", name, s)
 		}
 	}
+	r := rows(honest)
+	for i, y := range r.Label {
+		if y {
+			r.Frame.Categorical[i] = "won back"
+		}
+	}
+	if s := suspect(r, 0.96, p); s.Feature != "plan" || s.Reason == "" {
+		t.Errorf("a level leaks: %+v", s)
+	}
 	if s := suspect(rows(honest), 0.98, p); !strings.Contains(s.Reason, "too good to be true") {
 		t.Errorf("ROC-AUC of 0.98: %+v", s)
 	}

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"churn/internal/parallel"
 	"churn/model/metric"
@@ -22,18 +23,50 @@ type Suspicion struct {
 	Reason        string  `json:"reason"`          // "" if nothing is suspect
 }
 
-// Strongest returns the numeric feature that alone ranks the rows best, with its
+// Strongest returns the feature that alone ranks the rows best, with its
 // ROC-AUC, high or low values first.
 func Strongest(rows *dataset.Rows) (feature string, auc float64) {
-	names := rows.Frame.NumericNames
-	each := make([]float64, len(names))
-	parallel.Each(len(names), func(j int) { each[j] = metric.SingleFeatureAUC(rows.Numeric(names[j]), rows.Label) })
+	numeric, categorical := rows.Frame.NumericNames, rows.Frame.CategoricalNames
+	each := make([]float64, len(numeric)+len(categorical))
+	parallel.Each(len(each), func(j int) {
+		if j < len(numeric) {
+			each[j] = metric.SingleFeatureAUC(rows.Numeric(numeric[j]), rows.Label)
+		} else {
+			each[j] = metric.ROCAUC(levelRates(rows, rows.Categorical(categorical[j-len(numeric)])), rows.Label)
+		}
+	})
 	for j, a := range each {
 		if a > auc {
-			feature, auc = names[j], a
+			feature, auc = slices.Concat(numeric, categorical)[j], a
 		}
 	}
 	return feature, auc
+}
+
+// levelRates returns for each row the churn rate of its level among the users
+// with the other parity, so that no row tells of itself; a level that those do
+// not have counts as the mean.
+func levelRates(rows *dataset.Rows, level []string) []float64 {
+	type sum struct{ rows, positives float64 }
+	sums := map[string]*[2]sum{}
+	for i, l := range level {
+		if sums[l] == nil {
+			sums[l] = &[2]sum{}
+		}
+		s := &sums[l][rows.User[i]&1]
+		s.rows++
+		if rows.Label[i] {
+			s.positives++
+		}
+	}
+	out, mean := make([]float64, len(level)), rows.Rate()
+	for i, l := range level {
+		out[i] = mean
+		if s := sums[l][1-rows.User[i]&1]; s.rows > 0 {
+			out[i] = s.positives / s.rows
+		}
+	}
+	return out
 }
 
 // Suspect looks for signs of a leak in a model that ranks rows of the cohort
@@ -46,7 +79,7 @@ func Suspect(auc float64, feature string, featureAUC float64, p Params) Suspicio
 	case auc > p.LeakROCAUC:
 		s.Reason = fmt.Sprintf("ROC-AUC %.3f on the cohort is above %g: too good to be true", auc, p.LeakROCAUC)
 	case s.FeatureROCAUC >= leastSuspect && share > p.LeakShare:
-		s.Reason = fmt.Sprintf("%s alone has a ROC-AUC of %.3f, nearly all of the model's %.3f", s.Feature, s.FeatureROCAUC, auc)
+		s.Reason = fmt.Sprintf("%s alone has a ROC-AUC of %.3f; the model has %.3f, hardly more", s.Feature, s.FeatureROCAUC, auc)
 	}
 	if s.Reason != "" {
 		s.Reason += "; look for future information in the features (`churn features --probe DATE`)"

@@ -21,7 +21,7 @@ type Explanation struct {
 	Risk     float64       `json:"churn_risk"`
 	Tier     string        `json:"risk_tier"`
 	AtRisk   bool          `json:"at_risk"`   // in the cohort; the model has learned from nobody else
-	MeanRisk float64       `json:"mean_risk"` // that contributions start from
+	BaseRisk float64       `json:"base_risk"` // that contributions start from
 	Factors  []Factor      `json:"factors"`   // by falling contribution
 	// Usual is the risk if all that a user can change were as usual among peers.
 	Usual *float64 `json:"risk_if_usual,omitempty"`
@@ -31,7 +31,7 @@ type Explanation struct {
 type Factor struct {
 	Theme        features.Theme `json:"theme"`
 	Text         string         `json:"text"`         // "" where the values sound like the opposite
-	Contribution float64        `json:"contribution"` // log-odds
+	Contribution float64        `json:"contribution"` // log-odds, before calibration
 	Values       []Value        `json:"values"`       // by falling size of contribution
 	// Usual is the risk if the values of this theme were the usual ones of
 	// peers and all else stayed: what the model would say, not a promise. Nil
@@ -80,7 +80,7 @@ func Find(ctx context.Context, t *prepare.Timelines, user string) (*pipeline.Tim
 func (s *Scorer) Explain(h *pipeline.History) Explanation {
 	r, b := s.History(h), s.model.Bundle
 	e := Explanation{User: r.User.ID, AsOf: r.AsOf, Version: s.model.Version, Kind: b.Kind, Risk: r.Risk, Tier: r.Tier,
-		AtRisk: s.model.Spec.Labels.InCohort(h), MeanRisk: b.Calibration.Probability(s.score.Base()), Factors: s.factors()}
+		AtRisk: s.model.Spec.Labels.InCohort(h), BaseRisk: b.Calibration.Probability(s.score.Base()), Factors: s.factors()}
 	for i := range e.Factors {
 		f := &e.Factors[i]
 		if f.Contribution > 0 && canChange(f.Theme) {
@@ -114,7 +114,7 @@ func (s *Scorer) factors() []Factor {
 func (s *Scorer) value(i int, contribution float64) Value {
 	b := s.model.Bundle
 	if i < len(b.Numeric) {
-		return Value{b.Numeric[i], s.title(b.Numeric[i]), number(s.vector.Numeric[i]), number(b.Profile.Numeric[i].Median()), contribution}
+		return Value{b.Numeric[i], s.title(b.Numeric[i]), number(s.vector.Numeric[i]), number(b.Profile.Numeric[i].Usual()), contribution}
 	}
 	i -= len(b.Numeric)
 	usual := ""
@@ -146,7 +146,7 @@ func (s *Scorer) lower(risk float64, changes func(features.Theme) bool) *float64
 	values := slices.Clone(s.vector.Numeric)
 	for i, q := range s.model.Bundle.Profile.Numeric {
 		if changes(s.themes[i]) {
-			values[i] = q.Median()
+			values[i] = q.Usual()
 		}
 	}
 	if p := s.score.Score(values, s.vector.Categorical); p < risk {

@@ -59,6 +59,7 @@ type Result struct {
 	AsOf         pipeline.Date
 	SinceSignup  int64
 	LastActivity float64 // days since
+	Margin       float64 // log-odds before calibration; it ranks, since calibration can make risks equal
 	Risk         float64 // probability of churn in the label window
 	Tier         string
 	Rank         int // 1 = highest risk
@@ -96,11 +97,12 @@ func (m *Model) NewScorer(p Params) *Scorer {
 // History scores one history.
 func (s *Scorer) History(h *pipeline.History) Result {
 	s.extract.Extract(h, s.vector)
-	p := s.score.Score(s.vector.Numeric, s.vector.Categorical)
+	margin := s.score.Margin(s.vector.Numeric, s.vector.Categorical)
+	p := s.model.Bundle.Calibration.Probability(margin)
 	s.score.Contributions(s.contributions)
 	return Result{User: *h.User(), AsOf: h.AsOf(), SinceSignup: int64(h.AsOf() - h.User().Signup),
 		LastActivity: s.vector.Numeric[s.model.Index.Position("days_since_last_activity")],
-		Risk:         p, Tier: s.params.Tiers.Of(p), Reasons: s.explain()}
+		Margin:       margin, Risk: p, Tier: s.params.Tiers.Of(p), Reasons: s.explain()}
 }
 
 // explain sums the contributions of each theme and puts the largest risks into
@@ -205,14 +207,14 @@ func Run(ctx context.Context, t *prepare.Timelines, m *Model, asOf pipeline.Date
 	return all, report, nil
 }
 
-// rank numbers the results by falling risk; equal risks keep the user order.
-// It returns the positions by rank.
+// rank numbers the results by falling margin, the ranking that is evaluated;
+// equal margins keep the user order. It returns the positions by rank.
 func rank(all []Result) []int {
 	order := make([]int, len(all))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].Risk, all[a].Risk) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].Margin, all[a].Margin) })
 	for k, i := range order {
 		all[i].Rank = k + 1
 	}

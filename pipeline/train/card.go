@@ -53,7 +53,10 @@ func (c *card) periods() {
 		c.line("| validation %d (by %s), of the training rows | %s | %s | %d | |", len(c.report.Folds)-k, f.By, f.ValidateFirst, f.ValidateLast, f.ValidateRows)
 	}
 	c.line("| test | %s | %s | %d | %.2f%% |", s.TestFirst, s.TestLast, s.TestRows, 100*s.TestRate)
-	c.line("\n%d as-of dates before the test period are left out, so that no training label window reaches into it; likewise before each validation period. The test rows come from %d users; intervals are 95%%, from a bootstrap over users.\n", s.Purged, c.report.TestUsers)
+	if s.TrainLast+pipeline.Date(c.report.WindowDays) < s.TestFirst {
+		c.line("\n%d as-of dates before the test period are left out, so that no training label window reaches into it; likewise before each validation period.", s.Purged)
+	}
+	c.line("\nThe test rows come from %d users; intervals are 95%%, from a bootstrap over users.\n", c.report.TestUsers)
 }
 
 // figures compares the model with the floor and the rule.

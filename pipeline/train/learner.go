@@ -64,6 +64,7 @@ func (f *fitted) margins(x *model.Matrix) []float64 {
 type learner interface {
 	name() string
 	raw() bool             // reads raw encoded rows
+	stops() bool           // fits stop early on the rows that judge them
 	settings() int         // how many there are, the simplest first
 	describe(k int) string // setting k for people
 	fit(ctx context.Context, j job) (fitted, error)
@@ -90,6 +91,7 @@ type logisticLearner []logistic.Params
 
 func (l logisticLearner) name() string  { return ModelLogistic }
 func (l logisticLearner) raw() bool     { return false }
+func (l logisticLearner) stops() bool   { return false }
 func (l logisticLearner) settings() int { return len(l) }
 
 func (l logisticLearner) describe(k int) string {
@@ -113,6 +115,7 @@ type gbdtLearner []gbdt.Params
 
 func (l gbdtLearner) name() string  { return ModelGBDT }
 func (l gbdtLearner) raw() bool     { return true }
+func (l gbdtLearner) stops() bool   { return true }
 func (l gbdtLearner) settings() int { return len(l) }
 
 func (l gbdtLearner) describe(k int) string {

@@ -44,43 +44,43 @@ const maxSettings = 64
 // scikit-learn's names; where they are lists, every combination is tried on the
 // validation rows.
 type Params struct {
-	Models         []string `mapstructure:"models"`
-	TestSize       float64  `mapstructure:"test_size"`       // share of the as-of dates, the latest ones
-	ValidationSize float64  `mapstructure:"validation_size"` // share of the other as-of dates in the validation period of a fold
-	Folds          int      `mapstructure:"folds"`           // most validation periods, one before the other
-	Purge          bool     `mapstructure:"purge"`           // no label window reaches into a later period
-	Seed           uint64   `mapstructure:"seed"`
-	MaxRows        int      `mapstructure:"max_rows"`       // above it users are sampled by a stable hash
-	SearchRows     int      `mapstructure:"search_rows"`    // the same for the search over settings
-	ClassWeight    string   `mapstructure:"class_weight"`   // none or balanced
-	HalfLifeDays   int      `mapstructure:"half_life_days"` // age at which a row weighs half; 0 = all weigh the same
-	WarmStart      bool     `mapstructure:"warm_start"`     // start from the production model's coefficients
-	Bootstrap      int      `mapstructure:"bootstrap"`      // resamples of users behind each interval
-	Logistic       Logistic `mapstructure:"logistic"`
-	GBDT           GBDT     `mapstructure:"gbdt"`
+	Models         []string `mapstructure:"models" json:"models"`
+	TestSize       float64  `mapstructure:"test_size" json:"test_size"`             // share of the as-of dates, the latest ones
+	ValidationSize float64  `mapstructure:"validation_size" json:"validation_size"` // share of the other as-of dates in the validation period of a fold
+	Folds          int      `mapstructure:"folds" json:"folds"`                     // most validation periods, one before the other
+	Purge          bool     `mapstructure:"purge" json:"purge"`                     // no label window reaches into a later period
+	Seed           uint64   `mapstructure:"seed" json:"seed"`
+	MaxRows        int      `mapstructure:"max_rows" json:"max_rows"`             // above it users are sampled by a stable hash
+	SearchRows     int      `mapstructure:"search_rows" json:"search_rows"`       // the same for the search over settings
+	ClassWeight    string   `mapstructure:"class_weight" json:"class_weight"`     // none or balanced
+	HalfLifeDays   int      `mapstructure:"half_life_days" json:"half_life_days"` // age at which a row weighs half; 0 = all weigh the same
+	WarmStart      bool     `mapstructure:"warm_start" json:"warm_start"`         // start from the production model's coefficients
+	Bootstrap      int      `mapstructure:"bootstrap" json:"bootstrap"`           // resamples of users behind each interval
+	Logistic       Logistic `mapstructure:"logistic" json:"logistic"`
+	GBDT           GBDT     `mapstructure:"gbdt" json:"gbdt"`
 }
 
 // Logistic are the settings of the logistic regression.
 type Logistic struct {
-	L2        []float64 `mapstructure:"l2_regularization"` // 1/C
-	L1Ratio   []float64 `mapstructure:"l1_ratio"`          // of the elastic net
-	MaxEpochs int       `mapstructure:"max_epochs"`
-	Tol       float64   `mapstructure:"tol"`
+	L2        []float64 `mapstructure:"l2_regularization" json:"l2_regularization"` // 1/C
+	L1Ratio   []float64 `mapstructure:"l1_ratio" json:"l1_ratio"`                   // of the elastic net
+	MaxEpochs int       `mapstructure:"max_epochs" json:"max_epochs"`
+	Tol       float64   `mapstructure:"tol" json:"tol"`
 }
 
 // GBDT are the settings of the boosted trees.
 type GBDT struct {
-	LearningRate       []float64 `mapstructure:"learning_rate"`
-	MaxLeafNodes       []int     `mapstructure:"max_leaf_nodes"`
-	MinSamplesLeaf     []int     `mapstructure:"min_samples_leaf"`
-	L2                 []float64 `mapstructure:"l2_regularization"`
-	MaxIter            int       `mapstructure:"max_iter"`         // most trees
-	NIterNoChange      int       `mapstructure:"n_iter_no_change"` // trees without a gain on validation rows before the search stops
-	MaxBins            int       `mapstructure:"max_bins"`
-	Subsample          float64   `mapstructure:"subsample"`    // rows a tree
-	MaxFeatures        float64   `mapstructure:"max_features"` // columns a tree
-	MonotoneIncreasing []string  `mapstructure:"monotone_increasing"`
-	MonotoneDecreasing []string  `mapstructure:"monotone_decreasing"`
+	LearningRate       []float64 `mapstructure:"learning_rate" json:"learning_rate"`
+	MaxLeafNodes       []int     `mapstructure:"max_leaf_nodes" json:"max_leaf_nodes"`
+	MinSamplesLeaf     []int     `mapstructure:"min_samples_leaf" json:"min_samples_leaf"`
+	L2                 []float64 `mapstructure:"l2_regularization" json:"l2_regularization"`
+	MaxIter            int       `mapstructure:"max_iter" json:"max_iter"`                 // most trees
+	NIterNoChange      int       `mapstructure:"n_iter_no_change" json:"n_iter_no_change"` // trees without a gain on validation rows before the search stops
+	MaxBins            int       `mapstructure:"max_bins" json:"max_bins"`
+	Subsample          float64   `mapstructure:"subsample" json:"subsample"`       // rows a tree
+	MaxFeatures        float64   `mapstructure:"max_features" json:"max_features"` // columns a tree
+	MonotoneIncreasing []string  `mapstructure:"monotone_increasing" json:"monotone_increasing"`
+	MonotoneDecreasing []string  `mapstructure:"monotone_decreasing" json:"monotone_decreasing"`
 }
 
 // Defaults returns the built-in settings.
@@ -186,6 +186,21 @@ func (p Params) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// known returns an error if a constrained feature is not among those there are.
+func (p Params) known(features []string) error {
+	for _, x := range []struct {
+		key   string
+		names []string
+	}{{"monotone_increasing", p.GBDT.MonotoneIncreasing}, {"monotone_decreasing", p.GBDT.MonotoneDecreasing}} {
+		for _, name := range x.names {
+			if !slices.Contains(features, name) {
+				return fmt.Errorf("train.gbdt.%s: there is no numeric feature %q; `churn features --list` shows them", x.key, name)
+			}
+		}
+	}
+	return nil
 }
 
 // each checks the values of a list, which must have one.

@@ -52,8 +52,9 @@ func toOwnRates(folds []Fold, margins []float64) {
 // shiftRows bounds the rows that the final shift is measured on.
 const shiftRows = 50_000
 
-// leastShift is the shift below which the map is left alone.
-const leastShift = 1e-3
+// leastShift is the shift of the log-odds below which the map is left alone: a
+// fiftieth changes no risk by half a point.
+const leastShift = 0.02
 
 // toTrainingRate moves a map so that the mean probability over the training
 // rows is their churn rate.

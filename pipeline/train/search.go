@@ -44,8 +44,7 @@ type searcher struct {
 // tries is what the folds say of one setting.
 type tries struct {
 	margins    []float64 // of the validation rows, fold by fold
-	iterations int       // summed over the folds
-	rounds     int       // the same in proportion to the rows of the final fit, which bears more trees before it fits their noise
+	iterations []int     // by fold
 }
 
 // run returns the setting with the least log-loss on the validation rows, the
@@ -57,7 +56,7 @@ func (s *searcher) run(l learner) (search, error) {
 	}
 	tried := make([]tries, l.settings())
 	for i := range s.folds {
-		if err := s.fold(l, &s.folds[i], tried); err != nil {
+		if err := s.try(l, &s.folds[i], tried); err != nil {
 			return best, err
 		}
 	}
@@ -65,27 +64,32 @@ func (s *searcher) run(l learner) (search, error) {
 	least := math.Inf(1)
 	for k, x := range tried {
 		toOwnRates(s.folds, x.margins)
-		t := Trial{Setting: l.describe(k), Iterations: x.iterations / len(s.folds)}
+		t := Trial{Setting: l.describe(k)}
+		for _, n := range x.iterations {
+			t.Iterations += n / len(s.folds)
+		}
 		t.judge(x.margins, best.validation.Label)
 		if t.LogLoss < least {
-			least, best.setting, best.margins, best.rounds = t.LogLoss, k, x.margins, max(x.rounds/len(s.folds), 1)
+			least, best.setting, best.margins = t.LogLoss, k, x.margins
 		}
 		best.trials = append(best.trials, t)
 	}
 	best.trials[best.setting].Chosen = true
+	if l.stops() {
+		if err := s.again(l, &best, tried[best.setting].iterations); err != nil {
+			return best, err
+		}
+	}
 	return best, s.calibrate(&best)
 }
 
-// fold fits every setting on one fold, side by side, and appends the margins of
+// try fits every setting on one fold, side by side, and appends the margins of
 // its validation rows.
-func (s *searcher) fold(l learner, f *Fold, tried []tries) error {
-	p := s.definition.Model
-	sample := f.fit.Sample(p.SearchRows)
-	e, err := newEncoder(sample, s.definition.Features, l.raw())
+func (s *searcher) try(l learner, f *Fold, tried []tries) error {
+	fit, validate, err := s.encoded(l, f)
 	if err != nil {
 		return err
 	}
-	fit, validate := encodeRows(e, sample, p.HalfLifeDays), encodeRows(e, f.validate, 0)
 	models, errs := make([]fitted, len(tried)), make([]error, len(tried))
 	parallel.Each(len(tried), func(k int) {
 		models[k], errs[k] = l.fit(s.ctx, job{encoded: fit, setting: k, validate: &validate})
@@ -94,13 +98,62 @@ func (s *searcher) fold(l learner, f *Fold, tried []tries) error {
 		return fmt.Errorf("fit %s: %w", l.name(), err)
 	}
 	for k := range models {
-		m, t := &models[k], &tried[k]
-		t.margins = append(t.margins, m.margins(validate.x)...)
-		t.iterations += m.fit.Iterations
-		t.rounds += m.fit.Iterations * s.rows / fit.x.Rows()
+		tried[k].margins = append(tried[k].margins, models[k].margins(validate.x)...)
+		tried[k].iterations = append(tried[k].iterations, models[k].fit.Iterations)
 		s.step()
 	}
 	return nil
+}
+
+// encoded returns the rows of a fold as a learner reads them.
+func (s *searcher) encoded(l learner, f *Fold) (fit, validate encoded, err error) {
+	p := s.definition.Model
+	sample := f.fit.Sample(p.SearchRows)
+	e, err := newEncoder(sample, s.definition.Features, l.raw())
+	if err != nil {
+		return fit, validate, err
+	}
+	return encodeRows(e, sample, p.HalfLifeDays), encodeRows(e, f.validate, 0), nil
+}
+
+// again fits the chosen setting of a learner that stops early once more, as the
+// final fit will be: for a number of iterations that the rows it is judged by
+// did not choose, but those of the other folds, in proportion to the rows of the
+// fit, since more rows bear more trees before they fit noise. Margins of fits
+// that were stopped where these very rows liked it best would flatter the model
+// in the calibration and in the choice among models. With one fold there is no
+// other, and its own number serves.
+func (s *searcher) again(l learner, best *search, iterations []int) error {
+	perRow := make([]float64, len(s.folds))
+	for i, f := range s.folds {
+		perRow[i] = float64(iterations[i]) / float64(f.fit.Sample(s.definition.Model.SearchRows).Len())
+	}
+	best.rounds, best.margins = rounds(perRow, -1, s.rows), nil
+	for i := range s.folds {
+		fit, validate, err := s.encoded(l, &s.folds[i])
+		if err != nil {
+			return err
+		}
+		m, err := l.fit(s.ctx, job{encoded: fit, setting: best.setting, rounds: rounds(perRow, i, fit.x.Rows())})
+		if err != nil {
+			return fmt.Errorf("fit %s: %w", l.name(), err)
+		}
+		best.margins = append(best.margins, m.margins(validate.x)...)
+		s.step()
+	}
+	toOwnRates(s.folds, best.margins)
+	return nil
+}
+
+// rounds returns the iterations for so many rows by the folds but one.
+func rounds(perRow []float64, but, rows int) int {
+	var sum, n float64
+	for i, r := range perRow {
+		if i != but || len(perRow) == 1 {
+			sum, n = sum+r, n+1
+		}
+	}
+	return max(int(math.Round(sum/n*float64(rows))), 1)
 }
 
 // judge measures the margins of validation rows. Where Platt's calibration has

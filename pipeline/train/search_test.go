@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"churn/model"
@@ -212,7 +213,34 @@ func TestNoValidation(t *testing.T) {
 	tr := trainer{definition: definition(), fit: rows, test: rows, report: &report}
 	report.Rule = Measured{Estimates: []metric.Estimate{{Name: "base_rate", Value: 0.25, Low: 0, High: 1}}}
 	tr.warn()
-	if len(report.Warnings) != 1 {
+	if n := len(report.Warnings); n != 2 || !strings.Contains(report.Warnings[0], "reach into the test period") || !strings.Contains(report.Warnings[1], "nothing was validated") {
 		t.Errorf("warnings %q", report.Warnings)
+	}
+}
+
+// The law: the iterations of a fold are those of the others, in proportion to
+// its rows, and the final fit's those of all.
+func TestRounds(t *testing.T) {
+	perRow := []float64{0.01, 0.03, 0.05}
+	for but, want := range map[int]int{-1: 30, 0: 40, 1: 30, 2: 20} {
+		if got := rounds(perRow, but, 1000); got != want {
+			t.Errorf("without fold %d: %d, want %d", but, got, want)
+		}
+	}
+	if got := rounds([]float64{0.02}, 0, 1000); got != 20 {
+		t.Errorf("the only fold: %d", got)
+	}
+	if got := rounds([]float64{1e-9, 1e-9}, 0, 10); got != 1 {
+		t.Errorf("nothing learned: %d", got)
+	}
+}
+
+// A constraint on a feature that is not there is found before anything is
+// fitted, whatever models are asked for.
+func TestUnknownConstraint(t *testing.T) {
+	d := definition()
+	d.Model.GBDT.MonotoneDecreasing = []string{"nosuch"}
+	if _, _, err := Run(context.Background(), world(20, 30), d, nil); err == nil || !strings.Contains(err.Error(), `train.gbdt.monotone_decreasing: there is no numeric feature "nosuch"`) {
+		t.Errorf("%v", err)
 	}
 }

@@ -77,6 +77,7 @@ type Report struct {
 	Selection  Selection  `json:"selection"`
 	Verdicts   []Verdict  `json:"verdicts"`
 	Warnings   []string   `json:"warnings,omitempty"`
+	Settings   Params     `json:"settings"` // all of them
 }
 
 // Selected returns the verdict on the selected model.
@@ -97,7 +98,7 @@ type Candidate struct {
 // the later rows of that period, and measures them, the floor and the rule on
 // the same test rows.
 func Run(ctx context.Context, rows *dataset.Rows, d Definition, progress func(done, total int64)) (Report, []Candidate, error) {
-	report := Report{Rows: rows.Len(), Sampled: rows.Sampled, WindowDays: d.Labels.WindowDays}
+	report := Report{Rows: rows.Len(), Sampled: rows.Sampled, WindowDays: d.Labels.WindowDays, Settings: d.Model}
 	dates := d.Labels.Matured(rows.Dates(), latest(rows, d))
 	s, err := split(dates, d.Labels.WindowDays, d.Model)
 	if err != nil {
@@ -107,6 +108,9 @@ func Run(ctx context.Context, rows *dataset.Rows, d Definition, progress func(do
 	s.TrainRows, s.TestRows, s.TrainRate, s.TestRate = fit.Len(), test.Len(), fit.Rate(), test.Rate()
 	report.Split, report.TestUsers = s, test.Users()
 	if err := errors.Join(fit.OneClass("training"), test.OneClass("test")); err != nil {
+		return report, nil, err
+	}
+	if err := d.Model.known(rows.Frame.NumericNames); err != nil {
 		return report, nil, err
 	}
 	t := &trainer{ctx: ctx, definition: d, fit: fit, test: test, report: &report, progress: progress}
@@ -142,6 +146,9 @@ func (t *trainer) run() ([]Candidate, error) {
 	learners := t.definition.Model.learners()
 	for _, l := range learners {
 		t.total += int64(l.settings()*len(r.Folds) + 1)
+		if l.stops() {
+			t.total += int64(len(r.Folds))
+		}
 	}
 	var searches []search
 	var candidates []Candidate
@@ -268,6 +275,11 @@ func (t *trainer) measure(name string, scores, probs []float64) Measured {
 	return Measured{Name: name, Estimates: metric.Evaluate(sample, t.definition.Evaluation()).Estimates, sample: sample}
 }
 
+// overlaps reports whether training labels tell of days of the test period.
+func (d Definition) overlaps(s Split) bool {
+	return s.TrainLast+pipeline.Date(d.Labels.WindowDays) >= s.TestFirst
+}
+
 // Evaluation returns how samples are measured.
 func (d Definition) Evaluation() metric.EvalParams {
 	p := metric.Defaults()
@@ -300,6 +312,12 @@ func (t *trainer) warn() {
 	if before.High < after.Low || after.High < before.Low {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the churn rate moved: %s in the training period, %s in the test period; probabilities may be off, and figures that depend on the rate do not compare",
 			percents(before), percents(after)))
+	}
+	if t.definition.overlaps(r.Split) {
+		r.Warnings = append(r.Warnings, "training label windows reach into the test period (train.purge is off), so the test figures flatter every model")
+	}
+	if d := t.definition; d.Model.WarmStart && (d.Start == nil || d.Start.Logistic == nil || !slices.Contains(d.Model.Models, ModelLogistic)) {
+		r.Warnings = append(r.Warnings, "train.warm_start had no effect: only a logistic regression starts from another, and the production model is none")
 	}
 	switch {
 	case len(r.Folds) == 0:
