@@ -98,7 +98,8 @@ var worlds = struct {
 
 func worldArgs(users, seed int, command string) []string {
 	return []string{"--set", fmt.Sprint("generate.users=", users), "--set", fmt.Sprint("generate.seed=", seed), "--set", "generate.days=130",
-		"--set", "train.bootstrap=20", "--set", "features.windows_days=7,30", "--set", "prepare.write_events=true", command}
+		"--set", "train.bootstrap=20", "--set", "train.gbdt.max_iter=30", "--set", "train.gbdt.max_leaf_nodes=8", "--set", "train.gbdt.min_samples_leaf=50",
+		"--set", "features.windows_days=7,30", "--set", "prepare.write_events=true", command}
 }
 
 // moments are the only bytes in which two equal runs may differ.

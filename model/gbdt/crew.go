@@ -23,8 +23,10 @@ type job struct {
 	done atomic.Int64
 }
 
-// patience is how often a goroutine looks for the next loop: some 50 µs.
-const patience = 30_000
+// patience is how often a goroutine looks for the next loop, each time letting
+// others run: some 50 µs where nothing else is to be done, and no core is kept
+// from work where there is.
+const patience = 300
 
 // each calls work(k) for every k in [0, n) and returns when all have ended.
 func (c *crew) each(n int, work func(k int)) {
@@ -51,6 +53,7 @@ func (c *crew) help() {
 			j.run()
 			last, idle = j, 0
 		}
+		runtime.Gosched()
 	}
 }
 
