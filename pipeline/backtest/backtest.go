@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"churn/internal/parallel"
 	"churn/model/bundle"
@@ -85,11 +86,12 @@ type served struct {
 // Trainings run side by side, since none depends on another.
 func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, progress func(done, total int64)) (Report, error) {
 	r := runner{rows: rows, definition: d, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays}}
-	total, done := int64(p.To-p.From)/int64(p.Every)+1, int64(0)
+	last := min(p.To, slices.Max(rows.AsOf)) // nothing after it can be judged
+	total, done := int64(last-p.From)/int64(p.Every)+1, int64(0)
 	asOf := p.From - pipeline.Date(p.Every)
 	next := func() (pipeline.Date, bool, error) {
 		asOf += pipeline.Date(p.Every)
-		return asOf, asOf <= p.To, nil
+		return asOf, asOf <= last, nil
 	}
 	fit := func(asOf pipeline.Date) (trained, error) { return r.train(ctx, asOf) }
 	err := parallel.Ordered(ctx, next, fit, func(t trained) error {

@@ -106,27 +106,24 @@ func (r *Rows) DateIndex() []int32 {
 
 // Numeric returns a copy of a numeric column; nil if there is none of that name.
 func (r *Rows) Numeric(name string) []float64 {
-	j := slices.Index(r.Frame.NumericNames, name)
-	if j < 0 {
-		return nil
-	}
-	out := make([]float64, r.Len())
-	for i := range out {
-		out[i] = r.Frame.Numeric[i*len(r.Frame.NumericNames)+j]
-	}
-	return out
+	return column(r.Frame.Numeric, r.Frame.NumericNames, name)
 }
 
 // Categorical returns a copy of a categorical column; nil if there is none of
 // that name.
 func (r *Rows) Categorical(name string) []string {
-	j := slices.Index(r.Frame.CategoricalNames, name)
+	return column(r.Frame.Categorical, r.Frame.CategoricalNames, name)
+}
+
+// column copies a column out of a row-major block with the given names.
+func column[T any](block []T, names []string, name string) []T {
+	j := slices.Index(names, name)
 	if j < 0 {
 		return nil
 	}
-	out := make([]string, r.Len())
+	out := make([]T, len(block)/len(names))
 	for i := range out {
-		out[i] = r.Frame.Categorical[i*len(r.Frame.CategoricalNames)+j]
+		out[i] = block[i*len(names)+j]
 	}
 	return out
 }

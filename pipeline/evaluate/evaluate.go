@@ -119,7 +119,7 @@ func (in Input) cohort(e *Evaluation, m measured) (err error) {
 		e.OverRule = append(e.OverRule, d)
 	}
 	e.ByDate, e.Segments = in.byDate(m), in.segments(m)
-	e.Calibration, e.Curves, e.Decision = in.calibration(m), curves(m), in.decision(m)
+	e.Calibration, e.Curves, e.Decision = in.calibration(e.Cohort, m), curves(m), in.decision(e.Cohort, m)
 	e.Importance = in.importance(m.rows)
 	feature, auc := Strongest(m.rows)
 	e.Suspicion = Suspect(e.Cohort.Find("roc_auc").Value, feature, auc, in.Params)

@@ -23,9 +23,8 @@ type Calibration struct {
 	Brier       metric.Decomposition `json:"brier"`
 }
 
-func (in Input) calibration(m measured) Calibration {
-	r := metric.Evaluate(m.model(), in.Measure).Estimates
-	return Calibration{Kind: in.Model.Bundle.Calibration.Kind, InTheLarge: Find(r, "calibration_in_the_large"), ECE: Find(r, "ece"), Slope: Find(r, "calibration_slope"),
+func (in Input) calibration(p Population, m measured) Calibration {
+	return Calibration{Kind: in.Model.Bundle.Calibration.Kind, InTheLarge: p.Find("calibration_in_the_large"), ECE: p.Find("ece"), Slope: p.Find("calibration_slope"),
 		Reliability: metric.ReliabilityCurve(m.model(), bins, in.Measure.Confidence), Brier: metric.DecomposeBrier(m.probs, m.rows.Label, bins)}
 }
 
@@ -68,10 +67,9 @@ type Decision struct {
 	RuleEMPC   metric.Estimate  `json:"rule_empc"`
 }
 
-func (in Input) decision(m measured) Decision {
-	r, rule := metric.Evaluate(m.model(), in.Measure).Estimates, metric.Evaluate(m.rule(), in.Measure).Estimates
-	d := Decision{Threshold: in.Value.Metric().Threshold(), AtCapacity: Find(r, metric.ProfitAtCapacity), Rule: Find(rule, metric.ProfitAtCapacity),
-		Stopping: Find(r, "profit_at_threshold"), Contacts: Find(r, "contacts_at_threshold"), EMPC: Find(r, "empc"), RuleEMPC: Find(rule, "empc")}
+func (in Input) decision(p Population, m measured) Decision {
+	d := Decision{Threshold: in.Value.Metric().Threshold(), AtCapacity: p.Find(metric.ProfitAtCapacity), Rule: Find(p.Rule, metric.ProfitAtCapacity),
+		Stopping: p.Find("profit_at_threshold"), Contacts: p.Find("contacts_at_threshold"), EMPC: p.Find("empc"), RuleEMPC: Find(p.Rule, "empc")}
 	d.Confusion = metric.ConfusionAt(m.probs, m.rows.Label, d.Threshold)
 	d.Precision, d.Recall = zeroNaN(d.Confusion.Precision()), zeroNaN(d.Confusion.Recall())
 	return d
@@ -103,8 +101,7 @@ func (in Input) importance(rows *dataset.Rows) (out []Importance) {
 	b, sample := in.Model.Bundle, rows.Take(where(n, func(i int) bool { return i%step == 0 }))
 	all := b.Importance(&sample.Frame, sample.User)
 	for i, name := range slices.Concat(b.Numeric, b.Categorical) {
-		k := slices.IndexFunc(in.Model.Index.Catalog, func(f features.Feature) bool { return f.Name == name })
-		f := in.Model.Index.Catalog[k]
+		f := in.Model.Index.Feature(name)
 		out = append(out, Importance{name, f.Title, f.Theme, all[i].Mean, all[i].StdErr})
 	}
 	slices.SortStableFunc(out, func(a, b Importance) int { return cmp.Compare(b.Mean, a.Mean) })

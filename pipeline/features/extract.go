@@ -59,6 +59,17 @@ func (x *Index) Position(name string) int {
 	return i
 }
 
+// Feature returns the declaration of a feature. It panics if the catalog does
+// not have it.
+func (x *Index) Feature(name string) *Feature {
+	for i := range x.Catalog {
+		if x.Catalog[i].Name == name {
+			return &x.Catalog[i]
+		}
+	}
+	panic("features: no feature " + name)
+}
+
 // NewVector returns an empty vector for the catalog.
 func (x *Index) NewVector() *Vector {
 	return &Vector{Numeric: make([]float64, len(x.numeric)), Categorical: make([]string, len(x.categorical))}

@@ -124,10 +124,7 @@ func (s *Scorer) value(i int, contribution float64) Value {
 	return Value{b.Categorical[i], s.title(b.Categorical[i]), s.vector.Categorical[i], usual, contribution}
 }
 
-func (s *Scorer) title(name string) string {
-	k := slices.IndexFunc(s.model.Index.Catalog, func(f features.Feature) bool { return f.Name == name })
-	return s.model.Index.Catalog[k].Title
-}
+func (s *Scorer) title(name string) string { return s.model.Index.Feature(name).Title }
 
 // number writes a value for people; null is "".
 func number(x float64) string {

@@ -13,6 +13,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -103,7 +104,7 @@ func (p Params) logistics() []logistic.Params {
 			out = append(out, l)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b logistic.Params) int { return compare(b.L2, a.L2) })
+	slices.SortStableFunc(out, func(a, b logistic.Params) int { return cmp.Compare(b.L2, a.L2) })
 	return out
 }
 
@@ -126,16 +127,6 @@ func (p Params) gbdts() []gbdt.Params {
 		}
 	}
 	return out
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Validate returns all faults, each with its key.
