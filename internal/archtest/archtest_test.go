@@ -18,7 +18,7 @@ import (
 // those before it. Packages on one line do not import each other.
 func stages() [][]string {
 	return [][]string{
-		{"generate", "source"}, {"validate"}, {"prepare"}, {"features", "labels"}, {"dataset"}, {"score"}, {"evaluate"}, {"train"}, {"backtest"}, {"monitor"}, {"retrain"}, {"report"},
+		{"generate", "source"}, {"validate"}, {"prepare"}, {"features", "labels"}, {"dataset"}, {"score"}, {"evaluate"}, {"train"}, {"promote"}, {"backtest"}, {"monitor"}, {"retrain"}, {"report"},
 	}
 }
 
@@ -33,6 +33,7 @@ func onlyIn() map[string][]string {
 		"github.com/parquet-go/parquet-go":    {"internal/table"},
 		"github.com/schollz/progressbar/v3":   {"internal/cli"},
 		"gonum.org/v1/plot":                   {"pipeline/report"},
+		"gocloud.dev":                         {"registry", "registry/store"},
 	}
 }
 

@@ -166,6 +166,9 @@ func (s *session) load(c *cli.Context, flags map[string]string) error {
 	if err := s.openLog(c); err != nil {
 		return err
 	}
+	if err := s.openClock(); err != nil {
+		return err
+	}
 	s.json = c.Bool("json")
 	loaded, err := config.Load(config.Request{File: c.String("config"), Environ: s.environ, Set: c.StringSlice("set"), Profile: c.String("profile"), Flags: flags})
 	if err != nil {

@@ -29,7 +29,7 @@ func (s *session) vocabulary() pipeline.Vocabulary {
 // counts as part of the same pass over the data. The report is written to
 // artifacts/metrics/validation.json whatever it says.
 func (s *session) validate(ctx context.Context, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
-	started := s.now()
+	started := s.stamp()
 	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
 	if err != nil {
 		return report, err
@@ -65,7 +65,7 @@ func (s *session) validate(ctx context.Context, stage bool, then func(*validate.
 
 // prepare validates the raw data and builds the timelines from it.
 func (s *session) prepare(ctx context.Context) (checked validate.Report, report prepare.Report, err error) {
-	started := s.now()
+	started := s.stamp()
 	out := prepare.Outputs{Format: s.files.Format, Timelines: s.files.Timelines().Path, UserDaily: s.files.UserDaily().Path, UsersClean: s.files.UsersClean().Path}
 	if s.config.Prepare.WriteEvents {
 		out.EventsClean = s.files.EventsClean().Path
@@ -156,7 +156,7 @@ func (s *session) sameSource(h prepare.Header) error {
 
 // features computes user_features_daily.
 func (s *session) features(ctx context.Context) (report features.Report, err error) {
-	started := s.now()
+	started := s.stamp()
 	t, state, err := s.timelines()
 	if err != nil {
 		return report, err
@@ -183,7 +183,7 @@ func (s *session) features(ctx context.Context) (report features.Report, err err
 
 // labels computes labels_daily and joins the training set.
 func (s *session) labels(ctx context.Context) (report labels.Report, joined dataset.Report, err error) {
-	started := s.now()
+	started := s.stamp()
 	featuresState, asOf, err := s.featuresForLabels()
 	if err != nil {
 		return report, joined, err
@@ -215,7 +215,7 @@ func (s *session) labels(ctx context.Context) (report labels.Report, joined data
 
 // dataset joins features and labels to the training set.
 func (s *session) dataset(ctx context.Context, grid []pipeline.Date, featuresState pipeline.FileState) (report dataset.Report, err error) {
-	started := s.now()
+	started := s.stamp()
 	t, state, err := s.timelines()
 	if err != nil {
 		return report, err

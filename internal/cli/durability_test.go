@@ -13,7 +13,7 @@ import (
 // The law: same inputs, same bytes, whatever the number of processors: run
 // twice in one folder, in another, and as two processes, one for the data and one
 // for the model, all files are identical, the bundles of both models included
-// (manifests apart from their times).
+// (with the time of records fixed by SOURCE_DATE_EPOCH).
 func TestSameBytes(t *testing.T) {
 	for _, format := range []string{"csv", "parquet"} {
 		t.Run(format, func(t *testing.T) {

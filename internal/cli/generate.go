@@ -75,7 +75,7 @@ func (s *session) generate(ctx context.Context) (generate.Report, error) {
 	if _, err := atomicfile.Write(filepath.Join(dir, unfinished), nil); err != nil {
 		return generate.Report{}, err
 	}
-	started := s.now()
+	started := s.stamp()
 	var report generate.Report
 	err = s.stage(ctx, "generate", func(ctx context.Context, progress func(done, total int64)) (err error) {
 		report, err = generate.Run(ctx, p, dir, progress)

@@ -47,7 +47,7 @@ func (s *session) model(name string) (*score.Model, registry.Manifest, error) {
 
 // score writes the predictions of the contract.
 func (s *session) score(ctx context.Context, name string) (report score.Report, err error) {
-	started := s.now()
+	started := s.stamp()
 	m, manifest, err := s.model(name)
 	if err != nil {
 		return report, err

@@ -179,7 +179,7 @@ func (s *session) register(report *train.Report, candidates []train.Candidate, s
 				ConfigDigest: sections, Metrics: figuresOf(c.Measured)},
 			Bundle: data, Metrics: append(metrics, '\n'),
 			Card: func(version string) []byte { return train.Card(version, c, *report, lineage) },
-		}, s.now())
+		}, s.stamp())
 		if err != nil {
 			return err
 		}

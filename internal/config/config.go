@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"slices"
 
 	"churn/internal/table"
 	"churn/pipeline"
@@ -19,6 +18,8 @@ import (
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
 	"churn/pipeline/prepare"
+	"churn/pipeline/promote"
+	"churn/pipeline/retrain"
 	"churn/pipeline/score"
 	"churn/pipeline/source"
 	"churn/pipeline/train"
@@ -45,7 +46,9 @@ type Config struct {
 	Train    train.Params    `mapstructure:"train"`
 	Evaluate evaluate.Params `mapstructure:"evaluate"`
 	Value    evaluate.Value  `mapstructure:"value"`
-	Promote  Promote         `mapstructure:"promote"`
+	Promote  promote.Params  `mapstructure:"promote"`
+	Retrain  retrain.Params  `mapstructure:"retrain"`
+	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
 	Serve    Serve           `mapstructure:"serve"`
 	Monitor  Monitor         `mapstructure:"monitor"`
@@ -80,9 +83,11 @@ type Generate struct {
 	Drift         []string `mapstructure:"drift"`
 }
 
-// Promote says which candidate wins.
-type Promote struct {
-	PrimaryMetric string `mapstructure:"primary_metric"`
+// Registry says where models are kept, and for how long.
+type Registry struct {
+	URL      string `mapstructure:"url"`       // of an object store; "" = the folder paths.registry
+	KeepDays int    `mapstructure:"keep_days"` // a version that was in use so lately is kept
+	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
 }
 
 // Serve is read by the server.
@@ -113,7 +118,9 @@ func Defaults(profile string) Config {
 		Train:    train.Defaults(),
 		Evaluate: evaluate.Defaults(),
 		Value:    evaluate.DefaultValue(),
-		Promote:  Promote{PrimaryMetric: train.PRAUC},
+		Promote:  promote.Defaults(),
+		Retrain:  retrain.Defaults(),
+		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
 		Serve:    Serve{Address: "127.0.0.1:8080"},
 		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
@@ -146,12 +153,13 @@ func (c *Config) Check() error {
 		}
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
-		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(), c.Score.Validate())
+		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
-	if !slices.Contains([]string{train.PRAUC, train.ROCAUC}, c.Promote.PrimaryMetric) {
-		errs = append(errs, fmt.Errorf("promote.primary_metric: %q is unknown; use %s or %s", c.Promote.PrimaryMetric, train.PRAUC, train.ROCAUC))
+	if c.Registry.KeepDays < 0 {
+		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
 	}
 	if _, _, err := net.SplitHostPort(c.Serve.Address); err != nil {
 		errs = append(errs, fmt.Errorf("serve.address: %q is not an address; write host:port, such as 127.0.0.1:8080", c.Serve.Address))

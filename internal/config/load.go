@@ -229,6 +229,9 @@ func strict(_, to reflect.Type, value any) (any, error) {
 	var err error
 	wanted := ""
 	switch k := to.Kind(); {
+	case to == reflect.TypeFor[time.Duration]():
+		wanted = "not a length of time such as 90s, 10m or 24h"
+		value, err = time.ParseDuration(text)
 	case k == reflect.String && reflect.TypeOf(value).Kind() == reflect.Slice:
 		wanted, err = "a list; give one value", errors.ErrUnsupported
 	case k == reflect.Bool:
@@ -300,6 +303,10 @@ func flatten(c Config) map[string]any {
 	out := map[string]any{}
 	var walk func(prefix string, v reflect.Value)
 	walk = func(prefix string, v reflect.Value) {
+		if d, ok := v.Interface().(time.Duration); ok {
+			out[prefix] = shortDuration(d)
+			return
+		}
 		switch v.Kind() {
 		case reflect.Struct:
 			for i := range v.NumField() {
@@ -317,6 +324,17 @@ func flatten(c Config) map[string]any {
 	}
 	walk("", reflect.ValueOf(c))
 	return out
+}
+
+// shortDuration writes a length of time as people do: 10m, not 10m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = strings.TrimSuffix(text, zero[1:])
+		}
+	}
+	return text
 }
 
 // suggest names the known key nearest to a misspelt one.
