@@ -42,25 +42,52 @@ type Measure struct {
 	Difference metric.Estimate `json:"difference"`
 }
 
-// Step is one training with the period that its model served.
+// The lines: ways to keep the model in production up to date.
+const (
+	LineFrozen = "frozen" // the first model, never replaced
+	LineLatest = "latest" // replaced by every training that beats the floor
+)
+
+// Line is how one of them fared in a step.
+type Line struct {
+	Name      string          `json:"name"`
+	Model     string          `json:"model"`         // kind of the model
+	TrainedOn pipeline.Date   `json:"trained_as_of"` // earlier than the step's where the model of before stayed
+	MeanRisk  float64         `json:"mean_risk"`
+	PRAUC     metric.Estimate `json:"pr_auc"`
+	LogLoss   metric.Estimate `json:"log_loss"`
+	Profit    metric.Estimate `json:"profit_at_capacity"`
+}
+
+// Step is one training with the period that follows.
 type Step struct {
 	AsOf      pipeline.Date `json:"as_of_date"`
-	Last      pipeline.Date `json:"last_date"` // last as-of date that the model served
+	Last      pipeline.Date `json:"last_date"` // last as-of date of the period
 	Rows      int           `json:"rows"`
 	Users     int           `json:"users"`
 	TrainRows int           `json:"train_rows"`
-	Model     string        `json:"model"`         // kind of the selected model; "" = none yet
+	Model     string        `json:"model"`         // kind of the latest model; "" = none yet
 	TrainedOn pipeline.Date `json:"trained_as_of"` // earlier than AsOf where the training of AsOf found no better than the floor
 	Note      string        `json:"note,omitempty"`
 	BaseRate  float64       `json:"churn_rate"`
 	MeanRisk  float64       `json:"mean_risk"`
-	PRAUC     Measure       `json:"pr_auc"`
+	PRAUC     Measure       `json:"pr_auc"` // of the latest model
 	ROCAUC    Measure       `json:"roc_auc"`
 	Profit    Measure       `json:"profit_at_capacity"`
+	Lines     []Line        `json:"lines"`
 }
 
 // Measured reports whether a model served the step.
 func (s Step) Measured() bool { return s.Model != "" }
+
+// Comparison is how a line fared over all steps, and by how much that is more
+// than the frozen line on the same resamples of users.
+type Comparison struct {
+	Name       string            `json:"name"`
+	Models     int               `json:"models"` // that were in use
+	Estimates  []metric.Estimate `json:"estimates"`
+	OverFrozen []metric.Estimate `json:"over_frozen"`
+}
 
 // Report is the whole series.
 type Report struct {
@@ -68,24 +95,20 @@ type Report struct {
 	FeatureSet string `json:"feature_set"` // fingerprint of the features
 	WindowDays int    `json:"window_days"`
 
-	Steps  []Step  `json:"steps"`
-	PRAUC  Measure `json:"pr_auc"` // over all measured steps together
-	Profit Measure `json:"profit_at_capacity"`
-	Users  int     `json:"users"`
-	Rows   int     `json:"rows"`
-}
-
-// served is what one step adds to the whole.
-type served struct {
-	rows  *dataset.Rows
-	probs []float64
+	Steps  []Step       `json:"steps"`
+	PRAUC  Measure      `json:"pr_auc"` // of the latest models, over all measured steps together
+	Profit Measure      `json:"profit_at_capacity"`
+	Lines  []Comparison `json:"lines"`
+	Users  int          `json:"users"`
+	Rows   int          `json:"rows"`
 }
 
 // Run trains at every date of the plan and measures each model. rows are
 // labelled; only those whose label windows had closed by then are trained on.
 // Trainings run side by side, since none depends on another.
 func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, progress func(done, total int64)) (Report, error) {
-	r := runner{rows: rows, definition: d, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays}}
+	r := runner{rows: rows, definition: d, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays},
+		lines: []*production{{name: LineFrozen}, {name: LineLatest}}}
 	last := min(p.To, slices.Max(rows.AsOf)) // nothing after it can be judged
 	total, done := int64(last-p.From)/int64(p.Every)+1, int64(0)
 	asOf := p.From - pipeline.Date(p.Every)
@@ -107,16 +130,25 @@ func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, pr
 	return r.report, r.finish()
 }
 
-// runner walks the plan with the model in production.
+// runner walks the plan.
 type runner struct {
 	rows       *dataset.Rows
 	definition train.Definition
 	report     Report
-	model      *bundle.Bundle
-	kind       string
-	trainedOn  pipeline.Date
-	served     []served
+	lines      []*production
+	served     []*dataset.Rows // the rows of each measured step
 }
+
+// production is a line as it goes.
+type production struct {
+	name   string
+	serves trained     // the model in use
+	models int         // that were in use so far
+	probs  [][]float64 // of the rows of each measured step
+}
+
+// take puts a model into use.
+func (p *production) take(t trained) { p.serves, p.models = t, p.models+1 }
 
 // trained is what training as of a date gave.
 type trained struct {
@@ -155,10 +187,13 @@ func (r *runner) train(ctx context.Context, asOf pipeline.Date) (trained, error)
 	return out, nil
 }
 
-// step puts a trained model into production and measures what then serves.
+// step lets every line take or leave a trained model, and measures what then
+// serves.
 func (r *runner) step(t trained) error {
-	if t.bundle != nil {
-		r.model, r.kind, r.trainedOn = t.bundle, t.kind, t.asOf
+	for _, line := range r.lines {
+		if t.bundle != nil && (line.name == LineLatest || line.models == 0) {
+			line.take(t)
+		}
 	}
 	s := Step{AsOf: t.asOf, TrainRows: t.rows, Note: t.note}
 	rows := r.rows.Between(t.asOf, t.asOf+pipeline.Date(r.report.Plan.Every)-1)
@@ -167,7 +202,7 @@ func (r *runner) step(t trained) error {
 	}
 	dates := rows.Dates()
 	s.Last, s.Rows, s.Users, s.BaseRate = dates[len(dates)-1], rows.Len(), rows.Users(), rows.Rate()
-	if r.model != nil {
+	if r.lines[0].models > 0 {
 		if err := r.serve(&s, rows); err != nil {
 			return err
 		}
@@ -176,16 +211,37 @@ func (r *runner) step(t trained) error {
 	return nil
 }
 
-// serve scores the rows of a period and measures the scores.
+// serve scores the rows of a period by every line and measures the scores.
 func (r *runner) serve(s *Step, rows *dataset.Rows) error {
-	s.Model, s.TrainedOn = r.kind, r.trainedOn
-	margins := r.model.Margins(&rows.Frame)
-	probs := r.model.Probabilities(margins)
-	for _, p := range probs {
-		s.MeanRisk += p / float64(len(probs))
+	r.served = append(r.served, rows)
+	for _, line := range r.lines {
+		margins := line.serves.bundle.Margins(&rows.Frame)
+		probs := line.serves.bundle.Probabilities(margins)
+		line.probs = append(line.probs, probs)
+		sample := evaluate.Sample(rows, margins, probs)
+		s.Lines = append(s.Lines, r.line(line, sample))
+		if line.name == LineLatest {
+			s.Model, s.TrainedOn, s.MeanRisk = line.serves.kind, line.serves.asOf, mean(probs)
+			if err := r.measure(sample, rows, &s.PRAUC, &s.ROCAUC, &s.Profit); err != nil {
+				return err
+			}
+		}
 	}
-	r.served = append(r.served, served{rows, probs})
-	return r.measure(evaluate.Sample(rows, margins, probs), rows, &s.PRAUC, &s.ROCAUC, &s.Profit)
+	return nil
+}
+
+// line measures a line on the rows of a step.
+func (r *runner) line(p *production, sample metric.Sample) Line {
+	e := metric.Evaluate(sample, r.definition.Evaluation()).Estimates
+	return Line{Name: p.name, Model: p.serves.kind, TrainedOn: p.serves.asOf, MeanRisk: mean(sample.Prob),
+		PRAUC: evaluate.Find(e, metric.PRAUC), LogLoss: evaluate.Find(e, "log_loss"), Profit: evaluate.Find(e, metric.ProfitAtCapacity)}
+}
+
+func mean(x []float64) (m float64) {
+	for _, v := range x {
+		m += v / float64(len(x))
+	}
+	return m
 }
 
 // measure fills in the figures of a sample of rows beside those of the rule. roc
@@ -221,14 +277,42 @@ func (r *runner) finish() error {
 		}
 		return errors.New("no model could be trained and judged on any date; " + why)
 	}
-	var all []*dataset.Rows
-	var probs []float64
-	for _, s := range r.served {
-		all = append(all, s.rows)
-		probs = append(probs, s.probs...)
-	}
-	rows := dataset.Concat(all)
+	rows := dataset.Concat(r.served)
 	r.report.Rows, r.report.Users = rows.Len(), rows.Users()
-	// Margins of different models do not compare; probabilities do.
-	return r.measure(evaluate.Sample(rows, probs, probs), rows, &r.report.PRAUC, nil, &r.report.Profit)
+	frozen := r.lines[0].sample(rows)
+	for _, line := range r.lines {
+		sample := line.sample(rows)
+		c := Comparison{Name: line.name, Models: line.models}
+		if line.name == LineLatest {
+			if err := r.measure(sample, rows, &r.report.PRAUC, nil, &r.report.Profit); err != nil {
+				return err
+			}
+		}
+		if err := r.compare(&c, sample, frozen); err != nil {
+			return err
+		}
+		r.report.Lines = append(r.report.Lines, c)
+	}
+	return nil
+}
+
+// sample returns the scores of all steps. Margins of different models do not
+// compare; probabilities do.
+func (p *production) sample(rows *dataset.Rows) metric.Sample {
+	probs := slices.Concat(p.probs...)
+	return evaluate.Sample(rows, probs, probs)
+}
+
+// compare measures a line beside the frozen one.
+func (r *runner) compare(c *Comparison, line, frozen metric.Sample) error {
+	p := r.definition.Evaluation()
+	all := metric.Evaluate(line, p).Estimates
+	for _, name := range []string{metric.PRAUC, train.ROCAUC, "log_loss", metric.ProfitAtCapacity} {
+		d, err := metric.PairedDifference(line, frozen, name, p)
+		if err != nil {
+			return err
+		}
+		c.Estimates, c.OverFrozen = append(c.Estimates, evaluate.Find(all, name)), append(c.OverFrozen, d)
+	}
+	return nil
 }
