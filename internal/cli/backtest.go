@@ -104,7 +104,24 @@ func printBacktest(w io.Writer, r backtest.Report, path string) {
 	}
 	fmt.Fprintf(w, "          all %s rows of %s users: PR-AUC %s, rule %s, over the rule %s; profit per date over the rule %s\n", thousands(int64(r.Rows)), thousands(int64(r.Users)),
 		showEstimate(r.PRAUC.Model), showEstimate(r.PRAUC.Rule), showDifference(r.PRAUC.Difference), showDifference(r.Profit.Difference))
+	printLines(w, r.Lines)
 	fmt.Fprintf(w, "          %s\n", path)
+}
+
+// printLines says what replacing the model was worth.
+func printLines(w io.Writer, lines []backtest.Comparison) {
+	fmt.Fprintf(w, "          %-34s  %6s", "model in production", "models")
+	for _, e := range lines[0].Estimates {
+		fmt.Fprintf(w, "  %-18s  %-24s", e.Name, "less the first model's")
+	}
+	fmt.Fprintln(w)
+	for _, l := range lines {
+		fmt.Fprintf(w, "          %-34s  %6d", backtest.Title(l.Name), l.Models)
+		for i, e := range l.Estimates {
+			fmt.Fprintf(w, "  %-18.4g  %-24s", e.Value, showDifference(l.OverFrozen[i]))
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // barWidth is the length of a PR-AUC of 1.

@@ -45,8 +45,20 @@ type Measure struct {
 // The lines: ways to keep the model in production up to date.
 const (
 	LineFrozen = "frozen" // the first model, never replaced
+	LineGated  = "gated"  // replaced where the gate says so
 	LineLatest = "latest" // replaced by every training that beats the floor
 )
+
+// Title returns what a line is, for people.
+func Title(line string) string {
+	switch line {
+	case LineFrozen:
+		return "the first, never replaced"
+	case LineGated:
+		return "replaced where the gate allowed"
+	}
+	return "replaced at every training"
+}
 
 // Line is how one of them fared in a step.
 type Line struct {

@@ -19,6 +19,10 @@ func (in Input) backtest() *section {
 			estimate(b.PRAUC.Difference, signed(decimals(3))), estimate(b.Profit.Difference, signed(money)))}
 	if steps := served(b.Steps); len(steps) > 1 {
 		s.Figures = append(s.Figures, pastQuality(steps), pastProfit(steps))
+		s.Figures = append(s.Figures, retraining(b, steps)...)
+	}
+	if len(b.Lines) > 0 {
+		s.Tables = append(s.Tables, lineTable(b))
 	}
 	s.Tables = append(s.Tables, stepTable(b.Steps))
 	return s

@@ -87,10 +87,15 @@ func training() *train.Report {
 func past() *backtest.Report {
 	step := func(asOf pipeline.Date, difference float64) backtest.Step {
 		m := backtest.Measure{Model: est("pr_auc", 0.4), Rule: est("pr_auc", 0.33), Difference: est("pr_auc", difference)}
-		return backtest.Step{AsOf: asOf, Last: asOf + 21, Rows: 900, Users: 500, TrainRows: 5000, Model: "logistic", TrainedOn: asOf, BaseRate: 0.2, MeanRisk: 0.19, PRAUC: m, ROCAUC: m, Profit: m}
+		return backtest.Step{AsOf: asOf, Last: asOf + 21, Rows: 900, Users: 500, TrainRows: 5000, Model: "logistic", TrainedOn: asOf, BaseRate: 0.2, MeanRisk: 0.19, PRAUC: m, ROCAUC: m, Profit: m,
+			Lines: []backtest.Line{{Name: backtest.LineFrozen, PRAUC: est("pr_auc", 0.4-difference), LogLoss: est("log_loss", 0.5)}, {Name: backtest.LineLatest, PRAUC: m.Model, LogLoss: est("log_loss", 0.4)}}}
+	}
+	comparison := func(name string, models int) backtest.Comparison {
+		return backtest.Comparison{Name: name, Models: models, Estimates: []metric.Estimate{est("pr_auc", 0.4)}, OverFrozen: []metric.Estimate{est("pr_auc", 0.031)}}
 	}
 	all := backtest.Measure{Model: est("pr_auc", 0.4), Rule: est("pr_auc", 0.33), Difference: est("pr_auc", 0.01)}
 	return &backtest.Report{Plan: backtest.Plan{From: days[0], To: days[0] + 56, Every: 28}, Rows: 1800, Users: 700, PRAUC: all, Profit: all,
+		Lines: []backtest.Comparison{comparison(backtest.LineFrozen, 1), comparison(backtest.LineLatest, 2)},
 		Steps: []backtest.Step{{AsOf: days[0], Note: "no label window had closed yet"}, step(days[0]+28, 0.07), step(days[0]+56, -0.02)}}
 }
 
