@@ -23,3 +23,15 @@ type Manifest struct {
 	Started      time.Time   `json:"started"`
 	Finished     time.Time   `json:"finished"`
 }
+
+// Record says that a stage has ended: what it was made from, with which
+// settings, by which code, and what it left. It is written last, and holds no
+// time, so that equal runs leave equal records.
+type Record struct {
+	Stage        string      `json:"stage"`
+	Inputs       []FileState `json:"inputs"`
+	Outputs      []FileState `json:"outputs"`       // the main one first
+	ConfigDigest string      `json:"config_digest"` // of all settings that change an output
+	CodeVersion  string      `json:"code_version"`
+	CodeDigest   string      `json:"code_digest"` // SHA-256 of the program; "" = unknown
+}

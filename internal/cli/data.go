@@ -9,7 +9,6 @@ import (
 
 	"churn/internal/atomicfile"
 	"churn/internal/config"
-	"churn/internal/table"
 	"churn/internal/workspace"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
@@ -28,7 +27,7 @@ func (s *session) vocabulary() pipeline.Vocabulary {
 // validate checks the raw data, and hands its result to then, whose work
 // counts as part of the same pass over the data. The report is written to
 // artifacts/metrics/validation.json whatever it says.
-func (s *session) validate(ctx context.Context, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
+func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
 	started := s.stamp()
 	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
 	if err != nil {
@@ -39,7 +38,7 @@ func (s *session) validate(ctx context.Context, stage bool, then func(*validate.
 		return report, err
 	}
 	defer os.RemoveAll(temp)
-	in := validate.Input{Files: files, Location: s.location, Vocabulary: s.vocabulary(), Today: pipeline.DateOf(s.now().In(s.location)),
+	in := validate.Input{Files: files, Location: s.location, Vocabulary: s.vocabulary(), Today: s.today(),
 		Quarantine: s.files.Quarantine().Path, TempDir: temp, Memory: s.config.Prepare.MemoryBytes(), Stage: stage, KeepText: stage && s.config.Prepare.WriteEvents}
 	var result *validate.Result
 	err = s.stage(ctx, "validate", func(ctx context.Context, progress func(done, total int64)) (err error) {
@@ -50,11 +49,11 @@ func (s *session) validate(ctx context.Context, stage bool, then func(*validate.
 	if result == nil {
 		return report, err
 	}
-	if _, writeErr := atomicfile.WriteJSON(s.files.Metrics("validation"), result.Report); writeErr != nil {
+	if writeErr := writing.Report(validationReport, result.Report, 0); writeErr != nil {
 		return result.Report, writeErr
 	}
 	made := workspace.Made{Inputs: result.Report.Inputs, ConfigDigest: config.Digest(s.config.Validate, s.config.Source.Timezone), Started: started}
-	if recordErr := s.files.Record(s.files.Quarantine(), result.Quarantine, made); recordErr != nil {
+	if recordErr := writing.Table(s.files.Quarantine(), result.Quarantine, made); recordErr != nil {
 		return result.Report, recordErr
 	}
 	if err != nil {
@@ -63,15 +62,33 @@ func (s *session) validate(ctx context.Context, stage bool, then func(*validate.
 	return result.Report, then(result)
 }
 
+// validationReport names the report of validate among the metrics.
+const validationReport = "validation"
+
+// today is the day after which events lie in the future.
+func (s *session) today() pipeline.Date { return pipeline.DateOf(s.now().In(s.location)) }
+
+// prepareBasis returns what decides the outputs of prepare. The day of the run
+// is part of it where the validation refused rows of the future.
+func (s *session) prepareBasis(files source.Files, checked *validate.Report) workspace.Basis {
+	// The memory bound changes nothing in the outputs, so it stays out of the digest.
+	settings := []any{s.config.Validate, s.config.Source.Timezone, s.config.Labels.ActivityEvents, s.config.Prepare.Dense, s.config.Prepare.WriteEvents}
+	if checked.Dated() {
+		settings = append(settings, s.today())
+	}
+	return workspace.Basis{Raw: slices.Concat(files.Users, files.Events), Settings: config.Digest(settings...)}
+}
+
 // prepare validates the raw data and builds the timelines from it.
 func (s *session) prepare(ctx context.Context) (checked validate.Report, report prepare.Report, err error) {
 	started := s.stamp()
+	writing := s.files.Begin("prepare", s.files.Timelines().Path)
 	out := prepare.Outputs{Format: s.files.Format, Timelines: s.files.Timelines().Path, UserDaily: s.files.UserDaily().Path, UsersClean: s.files.UsersClean().Path}
 	if s.config.Prepare.WriteEvents {
 		out.EventsClean = s.files.EventsClean().Path
 	}
 	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents}
-	checked, err = s.validate(ctx, true, func(data *validate.Result) error {
+	checked, err = s.validate(ctx, writing, true, func(data *validate.Result) error {
 		return s.stage(ctx, "prepare", func(ctx context.Context, progress func(done, total int64)) (err error) {
 			report, err = prepare.Run(ctx, data, s.vocabulary(), header, s.config.Prepare, out, progress)
 			return err
@@ -80,29 +97,22 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 	if err != nil {
 		return checked, report, err
 	}
-	// The memory bound changes nothing in the outputs, so it stays out of the digest.
-	settings := config.Digest(s.config.Validate, s.config.Source.Timezone, s.config.Labels.ActivityEvents, s.config.Prepare.Dense)
-	made := workspace.Made{Inputs: checked.Inputs, ConfigDigest: settings, Started: started}
-	outputs := []struct {
-		out  workspace.Output
-		info table.Info
-	}{{s.files.UsersClean(), report.UsersClean}, {s.files.UserDaily(), report.UserDaily}, {s.files.Timelines(), report.Timelines}}
-	if out.EventsClean == "" {
-		if err := s.files.Forget(s.files.EventsClean()); err != nil { // of an earlier run with other data
-			return checked, report, err
-		}
-	} else {
-		outputs = append(outputs, struct {
-			out  workspace.Output
-			info table.Info
-		}{s.files.EventsClean(), report.EventsClean})
+	basis := s.prepareBasis(source.Files{}, &checked)
+	made := workspace.Made{Inputs: checked.Inputs, ConfigDigest: basis.Settings, Started: started}
+	if err := s.recordPrepared(writing, report, made); err != nil {
+		return checked, report, err
 	}
-	for _, o := range outputs {
-		if err := s.files.Record(o.out, o.info, made); err != nil {
-			return checked, report, err
-		}
+	return checked, report, writing.End(basis, checked.Inputs)
+}
+
+// recordPrepared adds what prepare wrote to its outputs.
+func (s *session) recordPrepared(writing *workspace.Stage, report prepare.Report, made workspace.Made) error {
+	err := errors.Join(writing.Report("prepare_latest", report, 0), writing.Table(s.files.UsersClean(), report.UsersClean, made),
+		writing.Table(s.files.UserDaily(), report.UserDaily, made), writing.Table(s.files.Timelines(), report.Timelines, made))
+	if err == nil && s.config.Prepare.WriteEvents {
+		return writing.Table(s.files.EventsClean(), report.EventsClean, made)
 	}
-	return checked, report, nil
+	return errors.Join(err, s.files.Forget(s.files.EventsClean())) // of an earlier run with other data
 }
 
 // timelines opens what prepare wrote, if it fits the present settings.
@@ -154,6 +164,22 @@ func (s *session) sameSource(h prepare.Header) error {
 	return nil
 }
 
+// dataAsOf returns the identity of the timelines and the as-of date of the run.
+func (s *session) dataAsOf() (pipeline.FileState, pipeline.Date, error) {
+	t, state, err := s.timelines()
+	if err != nil {
+		return state, 0, err
+	}
+	defer t.Close()
+	asOf, err := s.asOfWithin(t.Header.Span)
+	return state, asOf, err
+}
+
+// featuresBasis returns what decides the outputs of features.
+func (s *session) featuresBasis(timelines pipeline.FileState, asOf pipeline.Date) workspace.Basis {
+	return workspace.Basis{Inputs: []pipeline.FileState{timelines}, Settings: config.Digest(s.config.Features, asOf)}
+}
+
 // features computes user_features_daily.
 func (s *session) features(ctx context.Context) (report features.Report, err error) {
 	started := s.stamp()
@@ -177,44 +203,65 @@ func (s *session) features(ctx context.Context) (report features.Report, err err
 	if err := s.files.Agree(s.files.Timelines(), state, report.Input); err != nil {
 		return report, err
 	}
-	made := workspace.Made{Inputs: []pipeline.FileState{state}, ConfigDigest: config.Digest(s.config.Features, asOf), Started: started}
-	return report, s.files.Record(out, report.Output, made)
+	basis, writing := s.featuresBasis(state, asOf), s.files.Begin("features", out.Path)
+	made := workspace.Made{Inputs: basis.Inputs, ConfigDigest: basis.Settings, Started: started}
+	if err := errors.Join(writing.Report("features_latest", report, 0), writing.Table(out, report.Output, made)); err != nil {
+		return report, err
+	}
+	return report, writing.End(basis, nil)
+}
+
+// labelled is the report of the stage labels.
+type labelled struct {
+	Labels      labels.Report  `json:"labels"`
+	TrainingSet dataset.Report `json:"training_set"`
+}
+
+// labelsBasis returns what decides the outputs of labels.
+func (s *session) labelsBasis(timelines, features pipeline.FileState, asOf pipeline.Date) workspace.Basis {
+	return workspace.Basis{Inputs: []pipeline.FileState{timelines, features}, Settings: config.Digest(s.config.Labels, s.config.Features, asOf)}
 }
 
 // labels computes labels_daily and joins the training set.
-func (s *session) labels(ctx context.Context) (report labels.Report, joined dataset.Report, err error) {
+func (s *session) labels(ctx context.Context) (report labelled, err error) {
 	started := s.stamp()
 	featuresState, asOf, err := s.featuresForLabels()
 	if err != nil {
-		return report, joined, err
+		return report, err
 	}
 	t, state, err := s.timelines()
 	if err != nil {
-		return report, joined, err
+		return report, err
 	}
 	defer t.Close()
 	grid := t.Header.Span.Grid(asOf, s.config.Features.EveryDays)
 	out := s.files.Labels()
 	err = s.stage(ctx, "labels", func(ctx context.Context, progress func(done, total int64)) (err error) {
-		report, err = labels.Run(ctx, t, grid, asOf, s.config.Labels, out.Path, s.files.Format, progress)
+		report.Labels, err = labels.Run(ctx, t, grid, asOf, s.config.Labels, out.Path, s.files.Format, progress)
 		return err
 	})
 	if err != nil {
-		return report, joined, err
+		return report, err
 	}
-	if err := s.files.Agree(s.files.Timelines(), state, report.Input); err != nil {
-		return report, joined, err
+	if err := s.files.Agree(s.files.Timelines(), state, report.Labels.Input); err != nil {
+		return report, err
 	}
-	digest := config.Digest(s.config.Labels, s.config.Features.EveryDays, asOf)
-	if err := s.files.Record(out, report.Output, workspace.Made{Inputs: []pipeline.FileState{state}, ConfigDigest: digest, Started: started}); err != nil {
-		return report, joined, err
+	writing := s.files.Begin("labels", s.files.TrainingSet().Path)
+	made := workspace.Made{Inputs: []pipeline.FileState{state}, ConfigDigest: config.Digest(s.config.Labels, s.config.Features.EveryDays, asOf), Started: started}
+	if err := writing.Table(out, report.Labels.Output, made); err != nil {
+		return report, err
 	}
-	joined, err = s.dataset(ctx, grid, featuresState)
-	return report, joined, err
+	if report.TrainingSet, err = s.dataset(ctx, writing, grid, featuresState); err != nil {
+		return report, err
+	}
+	if err := writing.Report("labels_latest", report, 0); err != nil {
+		return report, err
+	}
+	return report, writing.End(s.labelsBasis(state, featuresState, asOf), nil)
 }
 
 // dataset joins features and labels to the training set.
-func (s *session) dataset(ctx context.Context, grid []pipeline.Date, featuresState pipeline.FileState) (report dataset.Report, err error) {
+func (s *session) dataset(ctx context.Context, writing *workspace.Stage, grid []pipeline.Date, featuresState pipeline.FileState) (report dataset.Report, err error) {
 	started := s.stamp()
 	t, state, err := s.timelines()
 	if err != nil {
@@ -239,18 +286,13 @@ func (s *session) dataset(ctx context.Context, grid []pipeline.Date, featuresSta
 		return report, err // without a manifest that agrees, nobody reads the output
 	}
 	made := workspace.Made{Inputs: []pipeline.FileState{featuresState, labelState, state}, ConfigDigest: config.Digest(s.config.Labels, s.config.Features), Started: started}
-	return report, s.files.Record(out, report.Output, made)
+	return report, writing.Table(out, report.Output, made)
 }
 
 // featuresForLabels checks that the features come from the present timelines
 // and settings, and returns their as-of date.
 func (s *session) featuresForLabels() (pipeline.FileState, pipeline.Date, error) {
-	t, state, err := s.timelines()
-	if err != nil {
-		return state, 0, err
-	}
-	t.Close()
-	asOf, err := s.asOfWithin(t.Header.Span)
+	state, asOf, err := s.dataAsOf()
 	if err != nil {
 		return state, 0, err
 	}
@@ -263,7 +305,7 @@ func (s *session) featuresForLabels() (pipeline.FileState, pipeline.Date, error)
 	if err != nil {
 		return featuresState, 0, err
 	}
-	if len(m.Inputs) != 1 || m.Inputs[0].SHA256 != state.SHA256 || m.ConfigDigest != config.Digest(s.config.Features, asOf) {
+	if len(m.Inputs) != 1 || m.Inputs[0].SHA256 != state.SHA256 || m.ConfigDigest != s.featuresBasis(state, asOf).Settings {
 		return featuresState, 0, fmt.Errorf("%s was made from other timelines, another --as-of or other settings of features.*; run `churn features` again", out.Path)
 	}
 	return featuresState, asOf, nil

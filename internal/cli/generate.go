@@ -111,22 +111,46 @@ func (s *session) ownRaw() error {
 	return nil
 }
 
-// needsGenerate reports whether run-all must simulate data first: no source is
-// named and there is nothing in the raw folder, or only what a killed run left.
-func (s *session) needsGenerate() (bool, error) {
+// needsGenerate says why run-all must simulate data first, "" if not: no source
+// is named and there is nothing in the raw folder, or only what a killed run
+// left.
+func (s *session) needsGenerate() (why string, err error) {
 	if s.config.Source.Users != "" || s.config.Source.Events != "" {
-		return false, nil
+		return "", nil
 	}
 	raw := s.config.Paths.Raw
 	if exists(filepath.Join(raw, unfinished)) {
-		return true, nil
+		return "an earlier run did not finish", nil
 	}
 	found, err := filepath.Glob(filepath.Join(raw, "*s.*"))
 	if err != nil || len(found) == 0 {
-		return true, err
+		return "there is no data in " + raw, err
 	}
 	s.log.Info("using the data that is there", "folder", raw)
-	return false, nil
+	return "", s.warnOtherWorld()
+}
+
+// simulated reports whether run-all reads data that churn generate wrote.
+func (s *session) simulated() bool {
+	if s.config.Source.Users != "" || s.config.Source.Events != "" {
+		return false
+	}
+	_, err := s.files.State(s.files.Raw("events"))
+	return err == nil
+}
+
+// warnOtherWorld says where the data that is there was simulated with other
+// settings than those given now: it is kept all the same.
+func (s *session) warnOtherWorld() error {
+	p, err := s.config.Simulation()
+	if err != nil {
+		return configError{err}
+	}
+	m, err := s.files.Manifest(s.files.Raw("events"))
+	if err == nil && s.simulated() && m.ConfigDigest != config.Digest(p) {
+		s.log.Warn("the data was simulated with other settings of generate.*; it is kept, `churn generate` makes it anew", "folder", s.config.Paths.Raw)
+	}
+	return nil
 }
 
 func exists(path string) bool {

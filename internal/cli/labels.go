@@ -6,7 +6,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"churn/pipeline/dataset"
 	"churn/pipeline/labels"
 )
 
@@ -16,20 +15,17 @@ func labelsCommand(s *session) *cli.Command {
 		Usage: "label every as-of date whose window has closed, and join the training set",
 		Flags: []cli.Flag{asOfFlag()},
 		Action: s.dated(func(c *cli.Context) error {
-			report, joined, err := s.labels(c.Context)
+			report, err := s.labels(c.Context)
 			if err != nil {
 				return err
 			}
-			both := struct {
-				Labels      labels.Report  `json:"labels"`
-				TrainingSet dataset.Report `json:"training_set"`
-			}{report, joined}
-			return s.print(both, func(w io.Writer) { printLabels(w, report, joined, s.config.Labels) })
+			return s.print(report, func(w io.Writer) { printLabels(w, report, s.config.Labels) })
 		}),
 	}
 }
 
-func printLabels(w io.Writer, r labels.Report, d dataset.Report, p labels.Params) {
+func printLabels(w io.Writer, both labelled, p labels.Params) {
+	r, d := both.Labels, both.TrainingSet
 	fmt.Fprintf(w, "labels    %s labelled rows, %d as-of dates from %s to %s, windows of %d days\n", thousands(r.Rows), r.AsOfDates, r.FirstAsOf, r.LastAsOf, p.WindowDays)
 	cohort := "everyone"
 	if p.CohortActiveDays > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"churn/internal/stages"
 	"churn/pipeline/dataset"
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
@@ -33,17 +34,29 @@ type everything struct {
 	Promote  promotion        `json:"promote,omitzero"`
 	Score    score.Report     `json:"score,omitzero"`
 	Report   reportResult     `json:"report,omitzero"`
+	Stages   []stages.Outcome `json:"stages"`
 	Error    string           `json:"error,omitempty"` // why it ended early
 }
 
 func runAllCommand(s *session) *cli.Command {
+	names := strings.Join(stages.Names(s.allStages(&everything{})), ", ")
 	return &cli.Command{
-		Name:  "run-all",
-		Usage: "from raw data to a promoted model and a ranked list; simulates data where there is none",
-		Flags: []cli.Flag{asOfFlag()},
+		Name:        "run-all",
+		Usage:       "from raw data to a promoted model and a ranked list; simulates data where there is none",
+		Description: "Stages whose outputs are up to date are left out: same inputs, settings and program by digest. The stages are " + names + ".",
+		Flags: []cli.Flag{asOfFlag(),
+			&cli.StringFlag{Name: "from", Usage: "start at `STAGE`, which runs even if it is up to date; those before it must be"},
+			&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"},
+			&cli.BoolFlag{Name: "no-cache", Usage: "run every stage, up to date or not"},
+		},
 		Action: s.dated(func(c *cli.Context) error {
 			var r everything
-			err := s.runAll(c.Context, &r)
+			all, plan := s.allStages(&r), stages.Plan{From: c.String("from"), Until: c.String("until"), Force: c.Bool("no-cache")}
+			if err := plan.Validate(stages.Names(all)); err != nil {
+				return usageError{err}
+			}
+			var err error
+			r.Stages, err = s.runStages(c.Context, all, plan)
 			if err != nil && !s.json {
 				return err
 			}
@@ -51,72 +64,54 @@ func runAllCommand(s *session) *cli.Command {
 				r.Error = err.Error()
 			}
 			// As JSON a run that failed shows how far it came, too.
-			return errors.Join(s.print(r, func(w io.Writer) { printFindings(w, r, s.invocation()) }), err)
+			return errors.Join(s.print(r, func(w io.Writer) { s.printRun(w, r) }), err)
 		}),
 	}
 }
 
-// runAll runs the stages one after the other. Each prints its lines as it
-// ends, so that a run that fails shows how far it came.
-func (s *session) runAll(ctx context.Context, r *everything) (err error) {
-	say := func(print func(io.Writer)) {
-		if !s.json {
-			print(s.stdout)
-		}
-	}
-	simulate, err := s.needsGenerate()
-	if err != nil {
-		return err
-	}
-	if simulate {
-		report, err := s.generate(ctx)
-		if err != nil {
-			return err
-		}
-		r.Generate = &report
-		say(func(w io.Writer) { printGenerate(w, report) })
-	}
-	r.Validate, r.Prepare, err = s.prepare(ctx)
-	if r.Validate.Planned > 0 {
-		say(func(w io.Writer) { printValidate(w, r.Validate, s.files.Quarantine().Path) })
-	}
-	if err != nil {
-		return err
-	}
-	say(func(w io.Writer) { printPrepare(w, r.Prepare) })
-	if r.Features, err = s.features(ctx); err != nil {
-		return err
-	}
-	say(func(w io.Writer) { printFeatures(w, r.Features) })
-	if r.Labels, r.Dataset, err = s.labels(ctx); err != nil {
-		return err
-	}
-	say(func(w io.Writer) { printLabels(w, r.Labels, r.Dataset, s.config.Labels) })
-	return s.runModel(ctx, r, say)
+// allStages returns the stages of run-all, which leave their reports in r.
+func (s *session) allStages(r *everything) []stages.Stage {
+	return slices.Concat([]stages.Stage{s.generateStage(r)}, s.dataStages(r), s.modelStages(r))
 }
 
-// runModel trains, promotes, scores and reports.
-func (s *session) runModel(ctx context.Context, r *everything, say func(func(io.Writer))) (err error) {
-	r.Train, err = s.train(ctx)
-	if r.Train.Selection.Name != "" {
-		say(func(w io.Writer) { printTrain(w, r.Train) })
+// modelStages returns the stages that train, promote, score and report.
+func (s *session) modelStages(r *everything) []stages.Stage {
+	return []stages.Stage{
+		{Name: stageTrain, Run: func(ctx context.Context) (err error) {
+			r.Train, err = s.train(ctx)
+			if r.Train.Selection.Name != "" {
+				s.say(func(w io.Writer) { printTrain(w, r.Train) })
+			}
+			return err
+		}},
+		{Name: stagePromote, Run: func(context.Context) (err error) {
+			if r.Promote, err = s.promote(force{}); err == nil {
+				s.say(func(w io.Writer) { printPromote(w, r.Promote) })
+			}
+			return err
+		}},
+		{Name: stageScore, Run: func(ctx context.Context) (err error) {
+			if r.Score, err = s.score(ctx, registry.Production); err == nil {
+				s.say(func(w io.Writer) { printScore(w, r.Score) })
+			}
+			return err
+		}},
+		{Name: stageReport, Run: func(ctx context.Context) (err error) {
+			if r.Report, err = s.report(ctx, registry.Production); err == nil {
+				s.say(func(w io.Writer) { printReport(w, r.Report) })
+			}
+			return err
+		}},
 	}
-	if err != nil {
-		return err
+}
+
+// printRun ends a run with what it found, if it came that far, and with its
+// stages.
+func (s *session) printRun(w io.Writer, r everything) {
+	if r.Report.Version != "" {
+		printFindings(w, r, s.invocation(), s.simulated())
 	}
-	if r.Promote, err = s.promote(force{}); err != nil {
-		return err
-	}
-	say(func(w io.Writer) { printPromote(w, r.Promote) })
-	if r.Score, err = s.score(ctx, registry.Production); err != nil {
-		return err
-	}
-	say(func(w io.Writer) { printScore(w, r.Score) })
-	if r.Report, err = s.report(ctx, registry.Production); err != nil {
-		return err
-	}
-	say(func(w io.Writer) { printReport(w, r.Report) })
-	return nil
+	printStages(w, r.Stages)
 }
 
 // promoted returns the test figures of the promoted version, which is one of
@@ -151,7 +146,7 @@ func quoted(word string) string {
 
 // printFindings ends the run with what a retention team wants to know.
 // invocation is what goes before the next command.
-func printFindings(w io.Writer, r everything, invocation string) {
+func printFindings(w io.Writer, r everything, invocation string, simulated bool) {
 	m := r.promoted()
 	fmt.Fprintf(w, "\nWho is about to leave (no activity in the %d days after %s):\n", r.Score.WindowDays, r.Score.AsOf)
 	fmt.Fprintf(w, "  %s users scored, %s at high risk, mean risk %.1f%%. Contact first:\n", thousands(int64(r.Score.Scored)), thousands(int64(r.Score.Tiers[score.High])), 100*r.Score.MeanRisk)
@@ -170,7 +165,7 @@ func printFindings(w io.Writer, r everything, invocation string) {
 		fmt.Fprintf(w, "  why the first of them           %s explain %s\n", invocation, quoted(r.Score.Top[0].User.ID))
 	}
 	fmt.Fprintf(w, "  the list of an earlier day      %s score --as-of %s\n", invocation, r.Score.AsOf-7)
-	if r.Generate != nil {
+	if simulated {
 		fmt.Fprintf(w, "  the same for your own data      %s --set source.users=FILE --set source.events=FILE run-all\n", invocation)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -47,7 +48,7 @@ func (s *session) open(loaded *config.Loaded) error {
 		return configError{err}
 	}
 	s.location = location
-	s.files = &workspace.Workspace{Paths: loaded.Paths, Format: table.Format(loaded.Data.Format), Version: Version(), Clock: s.stamp}
+	s.files = &workspace.Workspace{Paths: loaded.Paths, Format: table.Format(loaded.Data.Format), Version: Version(), Code: sync.OnceValue(codeDigest), Clock: s.stamp}
 	// A lazy collector is the faster one (measured: a tenth of the data path), and
 	// the limit makes it eager again where memory runs short; that the live heap
 	// stays below the limit is the stages' business.

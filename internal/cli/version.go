@@ -3,9 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 
 	"github.com/urfave/cli/v2"
+
+	"churn/internal/atomicfile"
 )
 
 // version is set by the linker from git (make build).
@@ -13,6 +16,28 @@ var version = "dev"
 
 // Version returns the version of the program.
 func Version() string { return version }
+
+// codeDigest returns the SHA-256 of the running program, by which two builds
+// that both call themselves dev are told apart. It is "" where the program may
+// not read itself.
+func codeDigest() string {
+	for _, path := range programPaths() {
+		if info, err := atomicfile.Digest(path); err == nil {
+			return info.SHA256
+		}
+	}
+	return ""
+}
+
+// programPaths returns where the running program is. Linux shows it under a
+// name that holds even when the file was replaced since the start.
+func programPaths() []string {
+	paths := []string{"/proc/self/exe"}
+	if path, err := os.Executable(); err == nil {
+		paths = append(paths, path)
+	}
+	return paths
+}
 
 func versionCommand(s *session) *cli.Command {
 	return &cli.Command{

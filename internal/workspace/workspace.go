@@ -24,6 +24,7 @@ type Workspace struct {
 	Paths   config.Paths
 	Format  table.Format
 	Version string           // of the code
+	Code    func() string    // SHA-256 of the program, "" if unknown
 	Clock   func() time.Time // for manifests only
 }
 
@@ -101,13 +102,17 @@ type Made struct {
 // Record writes the manifest beside an output, last: an output is valid only
 // together with a manifest that agrees with it.
 func (w *Workspace) Record(out Output, info table.Info, m Made) error {
+	_, err := w.record(out, info, m)
+	return err
+}
+
+func (w *Workspace) record(out Output, info table.Info, m Made) (atomicfile.Info, error) {
 	manifest := pipeline.Manifest{
 		Stage: out.Stage, Inputs: m.Inputs, ConfigDigest: m.ConfigDigest, Seed: m.Seed, CodeVersion: w.Version, Rows: info.Rows,
 		Output:  pipeline.FileState{Path: w.relative(out.Path), SHA256: info.SHA256, Bytes: info.Bytes, Rows: info.Rows},
 		Started: m.Started.UTC(), Finished: w.Clock().UTC(),
 	}
-	_, err := atomicfile.WriteJSON(manifestPath(out.Path), manifest)
-	return err
+	return atomicfile.WriteJSON(manifestPath(out.Path), manifest)
 }
 
 // Forget removes an output and its manifest, if they are there.

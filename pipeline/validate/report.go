@@ -2,6 +2,7 @@ package validate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"churn/pipeline"
@@ -75,6 +76,14 @@ type Report struct {
 	Failed    int                  `json:"checks_failed"`
 	Checks    []Check              `json:"checks"`
 	Inputs    []pipeline.FileState `json:"inputs"`
+}
+
+// Dated reports whether the outcome depends on the day of the validation: some
+// rows were refused by a check that knows what day it is.
+func (r *Report) Dated() bool {
+	all := specs()
+	names := []string{all[signupParses].name, all[eventTimeFuture].name, all[knownAtValid].name}
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Failures > 0 && slices.Contains(names, c.Name) })
 }
 
 // Rejection is the error of a data set that was rejected.
