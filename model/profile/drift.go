@@ -1,0 +1,265 @@
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"churn/internal/parallel"
+)
+
+// Status says how far something has moved.
+type Status string
+
+// The statuses.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Limits say from where on a distance matters.
+type Limits struct {
+	WarnPSI   float64 // index below which nobody would act on a drift
+	FailPSI   float64 // index from which a drift is an alarm
+	FDR       float64 // share of chance among the features that are said to have moved
+	FailShare float64 // of the features that fail, from which the whole fails
+}
+
+// DefaultLimits returns the customary 0.1 and 0.25 (Siddiqi, "Credit Risk
+// Scorecards", Wiley 2006) as the least effects, one false alarm in a hundred
+// comparisons without drift, and a tenth of the features for an alarm about
+// all: some always move, such as the age of accounts.
+func DefaultLimits() Limits { return Limits{WarnPSI: 0.1, FailPSI: 0.25, FDR: 0.01, FailShare: 0.1} }
+
+// Feature is how one feature, or the score, has moved.
+type Feature struct {
+	Name      string  `json:"name"`
+	Status    Status  `json:"status"`
+	PSI       float64 `json:"psi"`           // population stability index over the reference's cells, nulls among them
+	Expected  float64 `json:"expected_psi"`  // without drift, by chance
+	WarnLimit float64 `json:"warn_limit"`    // of PSI: the fixed one, or what chance exceeds with probability FDR if that is more
+	FailLimit float64 `json:"fail_limit"`    // likewise
+	P         float64 `json:"p_value"`       // of Pearson's χ² over the cells, for rows of users who are alike
+	Moved     bool    `json:"beyond_chance"` // by Benjamini and Hochberg over all features
+	JS        float64 `json:"jensen_shannon"`
+	KS        float64 `json:"ks,omitempty"` // numeric only: largest distance of the distribution functions at the reference's points
+
+	MissingBefore float64 `json:"missing_before"` // share of nulls in the reference
+	Missing       float64 `json:"missing"`
+	Unseen        float64 `json:"unseen"` // share of values that the reference does not have: new levels, or beyond its range
+}
+
+// Drift is how far rows have moved from a reference.
+type Drift struct {
+	Status    Status     `json:"status"`
+	Rows      int        `json:"rows"`
+	Users     int        `json:"users"`
+	Features  []Feature  `json:"features"` // numeric, then categorical, as in the reference
+	Score     *Feature   `json:"score,omitempty"`
+	MeanScore [2]float64 `json:"mean_score"` // before, now; zeros without scores
+	HighShare [2]float64 `json:"high_share"`
+	Warned    int        `json:"warned"` // features
+	Failed    int        `json:"failed"`
+	FailShare float64    `json:"fail_share"`       // of the features
+	Limit     float64    `json:"fail_share_limit"` // from which the whole fails
+}
+
+// LeastRows is the number of rows below which nothing can be said of drift.
+const LeastRows = 30
+
+// ErrFewRows is the answer to fewer than LeastRows rows.
+var ErrFewRows = fmt.Errorf("fewer than %d rows: too few to tell of drift", LeastRows)
+
+// Drift compares rows, and scores if there are any, with the reference. The
+// features must be those of the reference, in its order.
+//
+// The whole fails if the score fails or at least a share FailShare of the
+// features does, and warns if anything else does not rest.
+func (r *Reference) Drift(rows Rows, scores Scores, l Limits) (Drift, error) {
+	if err := r.comparable(rows, scores); err != nil {
+		return Drift{}, err
+	}
+	all, g := make([]comparison, len(r.Numeric)+len(r.Categorical)), newGroups(rows.User, rows.Frame.Rows())
+	parallel.Each(len(all), func(j int) { all[j] = r.compare(j, rows, g) })
+	if len(scores.Probability) > 0 {
+		all = append(all, r.Score.compareScores(scores))
+	}
+	features := judge(all, l)
+	d := Drift{Status: OK, Rows: g.rows, Users: g.users(), Features: features, Limit: l.FailShare}
+	if len(scores.Probability) > 0 {
+		last := len(features) - 1
+		d.Score, d.Features = &features[last], features[:last]
+		d.MeanScore = [2]float64{r.Score.Mean, mean(scores.Probability)}
+		d.HighShare = [2]float64{r.Score.Share, shareFrom(scores.Probability, r.Score.High)}
+	}
+	d.sum()
+	return d, nil
+}
+
+func mean(values []float64) float64 {
+	m, _ := moments(values)
+	return m
+}
+
+func (r *Reference) comparable(rows Rows, scores Scores) error {
+	var numeric, categorical []string
+	for _, n := range r.Numeric {
+		numeric = append(numeric, n.Name)
+	}
+	for _, c := range r.Categorical {
+		categorical = append(categorical, c.Name)
+	}
+	switch {
+	case !slices.Equal(numeric, rows.Frame.NumericNames) || !slices.Equal(categorical, rows.Frame.CategoricalNames):
+		return errors.New("profile: the rows do not have the features of the reference")
+	case rows.Frame.Rows() < LeastRows:
+		return ErrFewRows
+	case len(scores.Probability) > 0 && r.Score == nil:
+		return errors.New("profile: the reference has no scores to compare with")
+	case len(scores.Probability) > 0 && len(scores.Probability) < LeastRows:
+		return ErrFewRows
+	}
+	return nil
+}
+
+// sum fills in what follows from the features.
+func (d *Drift) sum() {
+	for _, f := range d.Features {
+		switch f.Status {
+		case Warn:
+			d.Warned++
+		case Fail:
+			d.Failed++
+		}
+	}
+	d.FailShare = float64(d.Failed) / float64(max(len(d.Features), 1))
+	score := OK
+	if d.Score != nil {
+		score = d.Score.Status
+	}
+	switch {
+	case score == Fail || d.Failed > 0 && d.FailShare >= d.Limit:
+		d.Status = Fail
+	case score == Warn || d.Warned+d.Failed > 0:
+		d.Status = Warn
+	}
+}
+
+// comparison is the cells of a feature before and now.
+type comparison struct {
+	feature     Feature // without what depends on limits
+	before, now []int
+	n, m        float64 // effective rows of them
+}
+
+// compare compares feature j: the numeric ones first.
+func (r *Reference) compare(j int, rows Rows, g groups) (c comparison) {
+	f, alike := rows.Frame, 0.0
+	if j < len(r.Numeric) {
+		alike = r.Numeric[j].Alike
+		c = r.Numeric[j].compare(column(f.Numeric, j, len(f.NumericNames)))
+	} else {
+		j -= len(r.Numeric)
+		alike = r.Categorical[j].Alike
+		c = r.Categorical[j].compare(column(f.Categorical, j, len(f.CategoricalNames)))
+	}
+	c.n, c.m = effective(r.Rows, r.RowsPerUser, alike), effective(g.rows, g.perUser(), alike)
+	return c
+}
+
+// compareScores compares the scores.
+func (s *Score) compareScores(now Scores) comparison {
+	g := newGroups(now.User, len(now.Probability))
+	c := s.Numeric.compare(now.Probability)
+	c.n, c.m = effective(s.Rows, s.RowsPerUser, s.Alike), effective(g.rows, g.perUser(), s.Alike)
+	return c
+}
+
+// compare counts the cells of values.
+func (n *Numeric) compare(values []float64) comparison {
+	before, now, null := n.counts(), tally(n.cells(values)), len(n.Edges)+1
+	return comparison{before: before, now: now,
+		feature: Feature{Name: n.Name, KS: n.ks(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
+}
+
+// compare counts the cells of values.
+func (c *Categorical) compare(values []string) comparison {
+	before, now, levels := c.counts(), tally(c.cells(values)), len(c.Levels)
+	return comparison{before: before, now: now,
+		feature: Feature{Name: c.Name, MissingBefore: share(before, levels+cellNull), Missing: share(now, levels+cellNull), Unseen: c.unseen(values)}}
+}
+
+// beyond returns the share of values outside the range of the reference.
+func (n *Numeric) beyond(values []float64) float64 {
+	count := 0
+	for _, x := range values {
+		if !null(x) && (len(n.Points) == 0 || x < n.Points[0] || x > n.Points[len(n.Points)-1]) {
+			count++
+		}
+	}
+	return float64(count) / float64(len(values))
+}
+
+// tally counts the rows of each cell.
+func tally(cell []int32, cells int) []int {
+	out := make([]int, cells)
+	for _, c := range cell {
+		out[c]++
+	}
+	return out
+}
+
+// share returns the share of cell k in all.
+func share(counts []int, k int) float64 {
+	total := 0
+	for _, c := range counts {
+		total += c
+	}
+	return float64(counts[k]) / float64(max(total, 1))
+}
+
+// judge gives every feature its limits and status.
+func judge(all []comparison, l Limits) []Feature {
+	out := make([]Feature, len(all))
+	p := make([]float64, len(all))
+	for i, c := range all {
+		p[i] = pearson(c.before, c.now, c.n, c.m)
+	}
+	moved := discoveries(p, l.FDR)
+	for i, c := range all {
+		f := c.feature
+		chance := chancePSI(c.before, c.now, c.n, c.m)
+		f.PSI, f.JS, f.P, f.Moved = psi(c.before, c.now), jensenShannon(c.before, c.now), p[i], moved[i]
+		f.Expected = chance.mean()
+		f.WarnLimit, f.FailLimit = math.Max(l.WarnPSI, chance.quantile(1-l.FDR)), math.Max(l.FailPSI, chance.quantile(1-l.FDR))
+		f.Status = OK
+		switch {
+		case f.Moved && f.PSI >= f.FailLimit:
+			f.Status = Fail
+		case f.Moved && f.PSI >= f.WarnLimit:
+			f.Status = Warn
+		}
+		out[i] = f
+	}
+	return out
+}
+
+// discoveries returns which hypotheses the step-up procedure of Benjamini and
+// Hochberg rejects at level q: all up to the largest k with p(k) ≤ k·q/n.
+func discoveries(p []float64, q float64) []bool {
+	sorted := slices.Clone(p)
+	slices.Sort(sorted)
+	limit := -1.0
+	for k, v := range sorted {
+		if v <= float64(k+1)/float64(len(p))*q {
+			limit = v
+		}
+	}
+	out := make([]bool, len(p))
+	for i, v := range p {
+		out[i] = v <= limit
+	}
+	return out
+}
