@@ -3,6 +3,7 @@ package metric
 import (
 	"cmp"
 	"math"
+	"sync"
 )
 
 // probabilityBins is the number of bins of equal mass behind "ece": the usual
@@ -90,7 +91,7 @@ func (p probabilities) divide(bins int) (out []probabilities) {
 
 // equalMass measures the calibration error over bins of equal mass.
 func equalMass(s Sample, user []int32, users int) measure {
-	p, rows := rankProbabilities(s, user), make([]float64, users)
+	sorted, rows := sync.OnceValue(func() probabilities { return rankProbabilities(s, user) }), make([]float64, users)
 	for _, u := range user {
 		rows[u]++
 	}
@@ -99,7 +100,7 @@ func equalMass(s Sample, user []int32, users int) measure {
 		for u, w := range weight {
 			total += float64(w * rows[u])
 		}
-		return []float64{calibrationError(p.bins(weight, total, probabilityBins))}
+		return []float64{calibrationError(sorted().bins(weight, total, probabilityBins))}
 	}}
 }
 

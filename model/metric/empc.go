@@ -10,11 +10,11 @@ const concentration = 20
 // that the ranking allows, none included: the maximum profit at the mean success
 // rate, and its expectation over an uncertain one. Neither needs probabilities or
 // heeds Capacity.
-func (v Value) best(scores ranking) measure {
+func (v Value) best(scores func() ranking) measure {
 	return measure{
 		names: []string{"max_profit", "empc"},
 		values: func(weight []float64) []float64 {
-			hull := scores.hull(weight)
+			hull := scores().hull(weight)
 			rows := hull[len(hull)-1].rows
 			return []float64{ratio(v.maximum(hull), rows), ratio(v.expectedMaximum(hull), rows)}
 		},

@@ -178,16 +178,11 @@ func PairedDifference(a, b Sample, metric string, p EvalParams) (Estimate, error
 	if !slices.Equal(a.Label, b.Label) || !slices.Equal(a.Group, b.Group) || !slices.Equal(a.User, b.User) {
 		return Estimate{}, errors.New("paired difference: the samples are not of the same rows")
 	}
-	ea, eb := newEvaluator(a, p), newEvaluator(b, p)
-	of, okA := ea.one(metric)
-	less, okB := eb.one(metric)
-	if !okA || !okB {
-		return Estimate{}, fmt.Errorf("paired difference: no metric %q", metric)
+	drawn, err := Bootstrap([]Sample{a, b}, []string{metric}, p)
+	if err != nil {
+		return Estimate{}, fmt.Errorf("paired difference: %w", err)
 	}
-	difference := func(weight []float64) []float64 { return []float64{of(weight) - less(weight)} }
-	value := difference(ones(ea.users))[0]
-	draws := replicates(ea.users, p, difference)
-	return interval(metric, value, column(draws, 0), p.Confidence), nil
+	return drawn[0][0].Less(drawn[1][0], 1).Interval(metric, p.Confidence), nil
 }
 
 // replicateBlock is the number of replicates that share a weight buffer.

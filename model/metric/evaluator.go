@@ -1,6 +1,10 @@
 package metric
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"sync"
+)
 
 // measure is a few metrics that share a pass over the rows.
 type measure struct {
@@ -8,8 +12,9 @@ type measure struct {
 	values func(weight []float64) []float64 // of names, with weight[u] for the rows of user u
 }
 
-// evaluator holds a sample sorted and summed up once, so that metrics under any
-// weights of the users cost a pass over the rows each.
+// evaluator holds a sample sorted and summed up once, when first a metric needs
+// it, so that metrics under any weights of the users cost a pass over the rows
+// each.
 type evaluator struct {
 	users, groups int
 	measures      []measure
@@ -17,13 +22,16 @@ type evaluator struct {
 
 // newEvaluator prepares s. It panics if s or p is invalid.
 func newEvaluator(s Sample, p EvalParams) *evaluator {
-	s.check()
-	if p.Validate() != nil {
-		panic("metric: invalid EvalParams")
-	}
-	user, count := s.clusters()
-	scores, groups := rank(s, user), rankGroups(s, user)
-	e := &evaluator{users: count, groups: len(groups)}
+	user, count := s.checked(p).clusters()
+	return s.evaluator(user, count, p)
+}
+
+// evaluator prepares s, whose rows are of the given of so many users, of whom some
+// may have no row.
+func (s Sample) evaluator(user []int32, count int, p EvalParams) *evaluator {
+	scores := sync.OnceValue(func() ranking { return rank(s, user) })
+	groups := sync.OnceValue(func() []ranking { return rankGroups(s, user) })
+	e := &evaluator{users: count, groups: s.groups()}
 	e.add(curves(scores), means(s, user, count))
 	if s.Prob != nil {
 		e.add(equalMass(s, user, count), recalibration(s, user, count))
@@ -56,35 +64,45 @@ func (e *evaluator) metrics(weight []float64) (out []float64) {
 	return out
 }
 
-// one returns the function of a single metric, and whether there is one.
-func (e *evaluator) one(name string) (metric func(weight []float64) float64, ok bool) {
-	for _, m := range e.measures {
-		if i := slices.Index(m.names, name); i >= 0 {
-			return func(weight []float64) float64 { return m.values(weight)[i] }, true
+// only drops all measures but those of the given metrics, and returns a function
+// of the values of these. It returns an error if there is no metric of a name.
+func (e *evaluator) only(names []string) (metrics func(weight []float64) []float64, err error) {
+	for _, name := range names {
+		if !slices.Contains(e.names(), name) {
+			return nil, fmt.Errorf("no metric %q", name)
 		}
 	}
-	return nil, false
+	wanted := func(name string) bool { return slices.Contains(names, name) }
+	e.measures = slices.DeleteFunc(e.measures, func(m measure) bool { return !slices.ContainsFunc(m.names, wanted) })
+	there := e.names()
+	return func(weight []float64) []float64 {
+		all, out := e.metrics(weight), make([]float64, len(names))
+		for k, name := range names {
+			out[k] = all[slices.Index(there, name)]
+		}
+		return out
+	}, nil
 }
 
 // curves measures the areas under the curves.
-func curves(scores ranking) measure {
+func curves(scores func() ranking) measure {
 	return measure{
 		names: []string{PRAUC, "roc_auc"},
 		values: func(weight []float64) []float64 {
-			precision, auc := scores.curves(weight)
+			precision, auc := scores().curves(weight)
 			return []float64{precision, auc}
 		},
 	}
 }
 
 // tops measures the lists of the highest scored.
-func tops(groups []ranking, cuts []cut) measure {
+func tops(groups func() []ranking, cuts []cut) measure {
 	var names []string
 	for _, c := range cuts {
 		names = append(names, "precision_at_"+c.name(), "lift_at_"+c.name())
 	}
 	return measure{names: names, values: func(weight []float64) (out []float64) {
-		for _, t := range take(groups, cuts, weight) {
+		for _, t := range take(groups(), cuts, weight) {
 			out = append(out, t.Precision(), t.Lift())
 		}
 		return out

@@ -1,14 +1,16 @@
 package metric
 
+import "sync"
+
 // atCapacity measures the profit of contacting the Capacity highest-scored rows
 // of every group, or all if it has fewer, whatever their probabilities: the
 // figure by which rankings without probabilities compare at equal effort.
-func (v Value) atCapacity(groups []ranking) measure {
+func (v Value) atCapacity(groups func() []ranking) measure {
 	return measure{
 		names: []string{ProfitAtCapacity, "profit_per_contact"},
 		values: func(weight []float64) []float64 {
-			profit, contacts := v.contact(groups, weight)
-			return []float64{ratio(profit, float64(len(groups))), ratio(profit, contacts)}
+			profit, contacts := v.contact(groups(), weight)
+			return []float64{ratio(profit, float64(len(groups()))), ratio(profit, contacts)}
 		},
 	}
 }
@@ -17,17 +19,20 @@ func (v Value) atCapacity(groups []ranking) measure {
 // reaches Threshold, the Capacity highest-scored ones of every group: what one
 // would do who trusts the probabilities, leaving capacity unused.
 func (v Value) atThreshold(s Sample, user []int32) measure {
-	var paying []int
-	for i, p := range s.Prob {
-		if p >= v.Threshold() {
-			paying = append(paying, i)
+	groups := sync.OnceValue(func() []ranking {
+		var paying []int
+		for i, p := range s.Prob {
+			if p >= v.Threshold() {
+				paying = append(paying, i)
+			}
 		}
-	}
-	groups, dates := rankGroups(s.Subset(paying), pick(user, paying)), float64(len(rankGroups(s, user)))
+		return rankGroups(s.Subset(paying), pick(user, paying))
+	})
+	dates := float64(s.groups())
 	return measure{
 		names: []string{"profit_at_threshold", "contacts_at_threshold"},
 		values: func(weight []float64) []float64 {
-			profit, contacts := v.contact(groups, weight)
+			profit, contacts := v.contact(groups(), weight)
 			return []float64{ratio(profit, dates), ratio(contacts, dates)}
 		},
 	}

@@ -47,6 +47,14 @@ func rankGroups(s Sample, user []int32) []ranking {
 	return groups
 }
 
+// groups returns the number of groups.
+func (s Sample) groups() int {
+	if s.Group == nil {
+		return min(len(s.Label), 1)
+	}
+	return len(distinct(s.Group))
+}
+
 // sorted returns the rows, and their indices, in the order of compare, whose
 // equals are one block. Within a block the order is that of the rows, which no
 // metric can see.
@@ -107,12 +115,17 @@ func (s Sample) clusters() (user []int32, count int) {
 		return singles(len(s.Label)), len(s.Label)
 	}
 	ids := distinct(s.User)
-	user = make([]int32, len(s.User))
-	for i, id := range s.User {
+	return positions(s.User, ids), len(ids)
+}
+
+// positions returns the position of every user among ids.
+func positions(users, ids []int32) []int32 {
+	out := make([]int32, len(users))
+	for i, id := range users {
 		k, _ := slices.BinarySearch(ids, id)
-		user[i] = int32(k)
+		out[i] = int32(k)
 	}
-	return user, len(ids)
+	return out
 }
 
 // singles returns 0, 1, …, n-1.

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"sync"
 
 	"churn/model"
 	"churn/model/calibrate"
@@ -20,23 +21,38 @@ type slopes struct{ ga, gb, haa, hab, hbb float64 }
 // the rows, and is as accurate as the full optimum to the order of the bootstrap
 // itself (Davidson & MacKinnon, 1999). NaN if the classes do not overlap.
 func recalibration(s Sample, user []int32, users int) measure {
-	names := []string{"calibration_slope", "calibration_intercept"}
+	fit := sync.OnceValue(func() fitted { return s.recalibrated(user, users) })
+	return measure{[]string{"calibration_slope", "calibration_intercept"}, func(weight []float64) []float64 {
+		f := fit()
+		if f.of == nil {
+			return []float64{math.NaN(), math.NaN()}
+		}
+		da, db := step(f.of, weight)
+		return []float64{f.slope + da, f.intercept + db}
+	}}
+}
+
+// fitted is the line at all weights 1, with what a step from it needs; of is nil
+// if the classes do not overlap.
+type fitted struct {
+	slope, intercept float64
+	of               []slopes
+}
+
+func (s Sample) recalibrated(user []int32, users int) fitted {
 	margin := make([]float64, len(s.Prob))
 	for i, p := range s.Prob {
 		margin[i] = logOdds(p)
 	}
 	slope, intercept, err := calibrate.Line(margin, s.Label, nil)
 	if err != nil {
-		return measure{names, func([]float64) []float64 { return []float64{math.NaN(), math.NaN()} }}
+		return fitted{}
 	}
 	of := make([]slopes, users)
 	for i, x := range margin {
 		of[user[i]].add(x, model.Sigmoid(float64(slope*x)+intercept), number(s.Label[i]))
 	}
-	return measure{names, func(weight []float64) []float64 {
-		da, db := step(of, weight)
-		return []float64{slope + da, intercept + db}
-	}}
+	return fitted{slope, intercept, of}
 }
 
 // add adds a row of log-odds x, probability p by the line and label y.
