@@ -219,7 +219,7 @@ func (in Input) byDate(m measured) (out []Group) {
 
 func (in Input) segments(m measured) (out []Segment) {
 	for _, by := range in.Params.Segments {
-		of, order := segmentOf(m.rows, by)
+		of, order := SegmentOf(m.rows, by)
 		if of == nil {
 			continue // the model's features do not have it
 		}
@@ -240,9 +240,9 @@ func (in Input) segments(m measured) (out []Segment) {
 	return out
 }
 
-// segmentOf returns the segment of every row, and the names that occur in
+// SegmentOf returns the segment of every row, and the names that occur in
 // their order; nil where the rows do not tell.
-func segmentOf(rows *dataset.Rows, by string) (of, order []string) {
+func SegmentOf(rows *dataset.Rows, by string) (of, order []string) {
 	if by == ByTenure {
 		return tenures(rows)
 	}
