@@ -28,10 +28,17 @@ type Manifest struct {
 // settings, by which code, and what it left. It is written last, and holds no
 // time, so that equal runs leave equal records.
 type Record struct {
-	Stage        string      `json:"stage"`
-	Inputs       []FileState `json:"inputs"`
-	Outputs      []FileState `json:"outputs"`       // the main one first
-	ConfigDigest string      `json:"config_digest"` // of all settings that change an output
-	CodeVersion  string      `json:"code_version"`
-	CodeDigest   string      `json:"code_digest"` // SHA-256 of the program; "" = unknown
+	Stage       string      `json:"stage"`
+	Inputs      []FileState `json:"inputs"`
+	Outputs     []FileState `json:"outputs"`  // the main one first
+	Settings    []Setting   `json:"settings"` // all that change an output
+	CodeVersion string      `json:"code_version"`
+	CodeDigest  string      `json:"code_digest"` // SHA-256 of the program; "" = unknown
+	Seal        string      `json:"seal"`        // digest of all that stands above
+}
+
+// Setting identifies the value of a setting, or of a section of them.
+type Setting struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
 }

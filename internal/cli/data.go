@@ -72,11 +72,13 @@ func (s *session) today() pipeline.Date { return pipeline.DateOf(s.now().In(s.lo
 // is part of it where the validation refused rows of the future.
 func (s *session) prepareBasis(files source.Files, checked *validate.Report) workspace.Basis {
 	// The memory bound changes nothing in the outputs, so it stays out of the digest.
-	settings := []any{s.config.Validate, s.config.Source.Timezone, s.config.Labels.ActivityEvents, s.config.Prepare.Dense, s.config.Prepare.WriteEvents}
+	c := s.config
+	settings := []pipeline.Setting{workspace.Setting("validate", c.Validate), workspace.Setting("source.timezone", c.Source.Timezone),
+		workspace.Setting("labels.activity_events", c.Labels.ActivityEvents), workspace.Setting("prepare", []bool{c.Prepare.Dense, c.Prepare.WriteEvents})}
 	if checked.Dated() {
-		settings = append(settings, s.today())
+		settings = append(settings, workspace.Setting("today", s.today()))
 	}
-	return workspace.Basis{Raw: slices.Concat(files.Users, files.Events), Settings: config.Digest(settings...)}
+	return workspace.Basis{Raw: slices.Concat(files.Users, files.Events), Settings: settings}
 }
 
 // prepare validates the raw data and builds the timelines from it.
@@ -98,7 +100,7 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 		return checked, report, err
 	}
 	basis := s.prepareBasis(source.Files{}, &checked)
-	made := workspace.Made{Inputs: checked.Inputs, ConfigDigest: basis.Settings, Started: started}
+	made := workspace.Made{Inputs: checked.Inputs, ConfigDigest: basis.Digest(), Started: started}
 	if err := s.recordPrepared(writing, report, made); err != nil {
 		return checked, report, err
 	}
@@ -177,7 +179,7 @@ func (s *session) dataAsOf() (pipeline.FileState, pipeline.Date, error) {
 
 // featuresBasis returns what decides the outputs of features.
 func (s *session) featuresBasis(timelines pipeline.FileState, asOf pipeline.Date) workspace.Basis {
-	return workspace.Basis{Inputs: []pipeline.FileState{timelines}, Settings: config.Digest(s.config.Features, asOf)}
+	return workspace.Basis{Inputs: []pipeline.FileState{timelines}, Settings: []pipeline.Setting{workspace.Setting("features", s.config.Features), workspace.Setting("--as-of", asOf)}}
 }
 
 // features computes user_features_daily.
@@ -204,7 +206,7 @@ func (s *session) features(ctx context.Context) (report features.Report, err err
 		return report, err
 	}
 	basis, writing := s.featuresBasis(state, asOf), s.files.Begin("features", out.Path)
-	made := workspace.Made{Inputs: basis.Inputs, ConfigDigest: basis.Settings, Started: started}
+	made := workspace.Made{Inputs: basis.Inputs, ConfigDigest: basis.Digest(), Started: started}
 	if err := errors.Join(writing.Report("features_latest", report, 0), writing.Table(out, report.Output, made)); err != nil {
 		return report, err
 	}
@@ -219,7 +221,8 @@ type labelled struct {
 
 // labelsBasis returns what decides the outputs of labels.
 func (s *session) labelsBasis(timelines, features pipeline.FileState, asOf pipeline.Date) workspace.Basis {
-	return workspace.Basis{Inputs: []pipeline.FileState{timelines, features}, Settings: config.Digest(s.config.Labels, s.config.Features, asOf)}
+	return workspace.Basis{Inputs: []pipeline.FileState{timelines, features}, Settings: []pipeline.Setting{
+		workspace.Setting("labels", s.config.Labels), workspace.Setting("features", s.config.Features), workspace.Setting("--as-of", asOf)}}
 }
 
 // labels computes labels_daily and joins the training set.
@@ -305,7 +308,7 @@ func (s *session) featuresForLabels() (pipeline.FileState, pipeline.Date, error)
 	if err != nil {
 		return featuresState, 0, err
 	}
-	if len(m.Inputs) != 1 || m.Inputs[0].SHA256 != state.SHA256 || m.ConfigDigest != s.featuresBasis(state, asOf).Settings {
+	if len(m.Inputs) != 1 || m.Inputs[0].SHA256 != state.SHA256 || m.ConfigDigest != s.featuresBasis(state, asOf).Digest() {
 		return featuresState, 0, fmt.Errorf("%s was made from other timelines, another --as-of or other settings of features.*; run `churn features` again", out.Path)
 	}
 	return featuresState, asOf, nil

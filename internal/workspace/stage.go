@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,8 +27,16 @@ import (
 type Basis struct {
 	Raw      []string             // files that are not ours, by path: their content is read
 	Inputs   []pipeline.FileState // outputs of earlier stages, and versions of models
-	Settings string               // digest of all settings that change an output, without paths and format
+	Settings []pipeline.Setting   // all that change an output, but for paths and format, which change every one
 }
+
+// Setting identifies the value of a setting by its digest.
+func Setting(name string, value any) pipeline.Setting {
+	return pipeline.Setting{Name: name, SHA256: config.Digest(value)}
+}
+
+// Digest identifies all settings of b.
+func (b Basis) Digest() string { return config.Digest(b.Settings) }
 
 // Stage collects what a stage writes. Its record comes last: a stage that was
 // killed has none that agrees with its outputs.
@@ -78,9 +87,16 @@ func (s *Stage) add(path string, info table.Info) {
 // read, or as they were before that.
 func (s *Stage) End(b Basis, raw []pipeline.FileState) error {
 	r := pipeline.Record{Stage: s.name, Inputs: slices.Concat(plain(raw), plain(b.Inputs)), Outputs: s.outputs,
-		ConfigDigest: s.files.settings(b), CodeVersion: s.files.Version, CodeDigest: s.files.Code()}
+		Settings: s.files.settings(b), CodeVersion: s.files.Version, CodeDigest: s.files.Code()}
+	r.Seal = seal(r)
 	_, err := atomicfile.WriteJSON(s.files.recordPath(s.name), r)
 	return err
+}
+
+// seal returns the digest of a record's content.
+func seal(r pipeline.Record) string {
+	r.Seal = ""
+	return config.Digest(r)
 }
 
 // plain leaves the numbers of rows out: they follow from the content.
@@ -94,13 +110,13 @@ func plain(inputs []pipeline.FileState) []pipeline.FileState {
 
 // settings adds the format and the places of tables, which decide where outputs
 // are and what they look like, to the settings of a stage.
-func (w *Workspace) settings(b Basis) string {
+func (w *Workspace) settings(b Basis) []pipeline.Setting {
 	p := w.Paths
 	var dirs []string
 	for _, dir := range []string{p.Raw, p.Processed, p.Features, p.Predictions, p.Metrics, p.Reports} {
 		dirs = append(dirs, w.relative(dir))
 	}
-	return config.Digest(b.Settings, w.Format, dirs)
+	return append(slices.Clone(b.Settings), Setting("data.format", w.Format), Setting("paths", dirs))
 }
 
 func (w *Workspace) recordPath(stage string) string {
@@ -120,7 +136,7 @@ func (w *Workspace) Completed(stage string) (r pipeline.Record, err error) {
 		return r, fmt.Errorf("its record cannot be read: %w", err)
 	}
 	// What we would not write was not written by us.
-	if same, err := json.MarshalIndent(r, "", "  "); err != nil || string(same)+"\n" != string(data) || len(r.Outputs) == 0 {
+	if same, err := json.MarshalIndent(r, "", "  "); err != nil || string(same)+"\n" != string(data) || r.Seal != seal(r) || len(r.Outputs) == 0 {
 		return r, errors.New("its record was changed")
 	}
 	return r, nil
@@ -137,21 +153,31 @@ func (w *Workspace) Stale(ctx context.Context, stage string, b Basis, progress f
 	case err != nil:
 		return err.Error(), nil //nolint:nilerr // a record that cannot be read is none
 	}
-	switch code := w.Code(); {
-	case code == "" || r.CodeDigest != code:
+	if code := w.Code(); code == "" || r.CodeDigest != code {
 		return "the program is another", nil
-	case r.ConfigDigest != w.settings(b):
-		return "the settings are others", nil
 	}
-	if why := differing(r.Inputs, b); why != "" {
+	if why := cmp.Or(otherSettings(r.Settings, w.settings(b)), otherInputs(r.Inputs, b)); why != "" {
 		return why, nil
 	}
-	return w.changed(ctx, r, len(b.Raw), b.Raw, progress)
+	return w.changed(ctx, r, b.Raw, progress)
 }
 
-// differing compares what needs no reading: the known inputs, and the names of
+// otherSettings names the first setting that is not what it was.
+func otherSettings(recorded, now []pipeline.Setting) string {
+	for i, s := range now {
+		if i >= len(recorded) || recorded[i] != s {
+			return s.Name + " is another"
+		}
+	}
+	if len(recorded) > len(now) {
+		return recorded[len(now)].Name + " is another"
+	}
+	return ""
+}
+
+// otherInputs compares what needs no reading: the known inputs, and the names of
 // the raw files, which stand before them.
-func differing(recorded []pipeline.FileState, b Basis) string {
+func otherInputs(recorded []pipeline.FileState, b Basis) string {
 	n := len(b.Raw)
 	if len(recorded) != n+len(b.Inputs) {
 		return "it was made from other files"
@@ -171,8 +197,8 @@ func differing(recorded []pipeline.FileState, b Basis) string {
 
 // changed reads the raw files and the outputs of a record, and names the first
 // that is not what it was.
-func (w *Workspace) changed(ctx context.Context, r pipeline.Record, n int, raw []string, progress func(done, total int64)) (string, error) {
-	want, paths := slices.Concat(r.Inputs[:n], r.Outputs), slices.Clone(raw)
+func (w *Workspace) changed(ctx context.Context, r pipeline.Record, raw []string, progress func(done, total int64)) (string, error) {
+	want, paths := slices.Concat(r.Inputs[:len(raw)], r.Outputs), slices.Clone(raw)
 	for _, f := range r.Outputs {
 		paths = append(paths, w.locate(f.Path))
 	}
@@ -260,7 +286,11 @@ func digest(path string, read func(n int) error) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	sum, buffer := sha256.New(), make([]byte, 1<<18)
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	sum, buffer := sha256.New(), make([]byte, min(info.Size()+1, 1<<18))
 	for {
 		n, err := f.Read(buffer)
 		sum.Write(buffer[:n])
