@@ -2,7 +2,7 @@
 // other rows have moved from that. It knows names, numbers and categories, and
 // nothing of what they mean.
 //
-// A Reference is made once, by Of, and stored beside a model. Drift compares
+// A Reference is made once, by Of and WithScores, and stored beside a model. Drift compares
 // rows with it. Two things make such a comparison cry wolf, and both are
 // accounted for:
 //

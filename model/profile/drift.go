@@ -163,7 +163,7 @@ func (r *Reference) compare(j int, rows Rows, g groups) (c comparison) {
 	} else {
 		j -= len(r.Numeric)
 		alike = r.Categorical[j].Alike
-		c = r.Categorical[j].compare(column(f.Categorical, j, len(f.CategoricalNames)))
+		c = r.Categorical[j].compare(texts(f, j))
 	}
 	c.n, c.m = effective(r.Rows, r.RowsPerUser, alike), effective(g.rows, g.perUser(), alike)
 	return c

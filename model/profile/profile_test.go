@@ -84,7 +84,7 @@ func naiveAlike(cell []int32, cells int, user []int32) float64 {
 func TestOfIsItsDefinition(t *testing.T) {
 	rows := world(random(1), 60, 5, 0.5, 0)
 	rows.User[299], rows.User[3] = 0, 59 // unequal users, not in order
-	r := Of(rows, Scores{}, 0.5)
+	r := Of(rows)
 	if r.Rows != 300 || r.Users != 60 || r.Score != nil {
 		t.Fatalf("%d rows of %d users", r.Rows, r.Users)
 	}
@@ -146,7 +146,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		shuffled.Frame.Numeric, shuffled.Frame.Categorical = append(shuffled.Frame.Numeric, num...), append(shuffled.Frame.Categorical, cat...)
 		shuffled.User = append(shuffled.User, rows.User[i])
 	}
-	a, b := Of(rows, Scores{}, 0.5), Of(shuffled, Scores{}, 0.5)
+	a, b := Of(rows), Of(shuffled)
 	if !reflect.DeepEqual(round(a), round(b)) {
 		t.Error("the order of the rows shows")
 	}
@@ -245,7 +245,7 @@ func TestQuietWithoutDrift(t *testing.T) {
 		"40 users with 5 rows":  {2000, 5, 40, 5, 0.8},
 		"one row of users with": {1000, 10, 300, 1, 0.8},
 	} {
-		r := Of(world(rng, c.before, c.beforeEach, c.share, 0), Scores{}, 0.5)
+		r := Of(world(rng, c.before, c.beforeEach, c.share, 0))
 		alarms, fixed, beyond, runs := 0, 0, 0, 200
 		for range runs {
 			d, err := r.Drift(world(rng, c.now, c.each, c.share, 0), Scores{}, loose)
@@ -277,7 +277,7 @@ func TestQuietWithoutDrift(t *testing.T) {
 // all the time.
 func TestAlikeRowsMatter(t *testing.T) {
 	rng := random(6)
-	r := Of(world(rng, 1000, 10, 0.95, 0), Scores{}, 0.5)
+	r := Of(world(rng, 1000, 10, 0.95, 0))
 	alarms := 0
 	for range 50 {
 		rows := world(rng, 40, 10, 0.95, 0)
@@ -303,7 +303,7 @@ func TestFindsDrift(t *testing.T) {
 		return Scores{p, rows.User}
 	}
 	before := world(rng, 3000, 3, 0.5, 0)
-	r := Of(before, score(before), 0.7)
+	r := Of(before).WithScores(score(before), 0.7)
 	for shift, want := range map[float64]Status{0: OK, 0.02: OK, 0.4: Warn, 1: Fail} {
 		now := world(rng, 3000, 3, 0.5, shift)
 		d, err := r.Drift(now, score(now), DefaultLimits())
@@ -323,12 +323,12 @@ func TestFindsDrift(t *testing.T) {
 // nothing but nulls.
 func TestFindsTheUnseen(t *testing.T) {
 	rows := world(random(8), 500, 1, 0, 0)
-	r := Of(rows, Scores{}, 0.5)
+	r := Of(rows)
 	now := world(random(9), 500, 1, 0, 0)
 	for i := range 500 {
 		now.Frame.Numeric[4*i+1], now.Frame.Numeric[4*i+3] = math.NaN(), 8
 		if i%2 == 0 {
-			now.Frame.Categorical[2*i] = "new"
+			now.Frame.Categorical[2*i] = "n\xffw"
 		}
 	}
 	d, err := r.Drift(now, Scores{}, DefaultLimits())
@@ -348,7 +348,7 @@ func TestFindsTheUnseen(t *testing.T) {
 // Clear answers where there is nothing to compare.
 func TestDriftRefuses(t *testing.T) {
 	rows := world(random(10), 100, 1, 0, 0)
-	r := Of(rows, Scores{}, 0.5)
+	r := Of(rows)
 	few, gone := world(random(11), LeastRows-1, 1, 0, 0), world(random(11), 100, 1, 0, 0)
 	gone.Frame.NumericNames = []string{"normal", "zeros", "flag", "other"}
 	for name, now := range map[string]Rows{"few": few, "gone": gone, "none": {&model.Frame{NumericNames: rows.Frame.NumericNames, CategoricalNames: rows.Frame.CategoricalNames}, nil}} {
@@ -363,7 +363,7 @@ func TestDriftRefuses(t *testing.T) {
 
 func encoded(t testing.TB) []byte {
 	rows := world(random(12), 300, 2, 0.5, 0)
-	r := Of(rows, Scores{column(rows.Frame.Numeric, 2, 4), rows.User}, 0.5)
+	r := Of(rows).WithScores(Scores{column(rows.Frame.Numeric, 2, 4), rows.User}, 0.5)
 	data, err := r.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"churn/internal/parallel"
 	"churn/model"
@@ -87,9 +89,8 @@ const (
 	scoreName   = "score"
 )
 
-// Of describes rows and the scores of a model; high is the probability from
-// which a score counts as high. It panics unless the parts fit together.
-func Of(rows Rows, scores Scores, high float64) Reference {
+// Of describes rows. It panics unless the parts fit together.
+func Of(rows Rows) Reference {
 	f, g := rows.Frame, newGroups(rows.User, rows.Frame.Rows())
 	r := Reference{Format: Format, Rows: f.Rows(), Users: g.users(), RowsPerUser: g.perUser(),
 		Numeric: make([]Numeric, len(f.NumericNames)), Categorical: make([]Categorical, len(f.CategoricalNames))}
@@ -97,11 +98,17 @@ func Of(rows Rows, scores Scores, high float64) Reference {
 		r.Numeric[j] = numericOf(f.NumericNames[j], column(f.Numeric, j, len(f.NumericNames)), g)
 	})
 	parallel.Each(len(r.Categorical), func(j int) {
-		r.Categorical[j] = categoricalOf(f.CategoricalNames[j], column(f.Categorical, j, len(f.CategoricalNames)), g)
+		r.Categorical[j] = categoricalOf(f.CategoricalNames[j], texts(f, j), g)
 	})
-	if len(scores.Probability) > 0 {
-		r.Score = scoreOf(scores, high)
-	}
+	return r
+}
+
+// WithScores returns the reference with the scores of a model; high is the
+// probability from which a score counts as high.
+func (r Reference) WithScores(s Scores, high float64) Reference {
+	g := newGroups(s.User, len(s.Probability))
+	r.Score = &Score{Rows: len(s.Probability), Users: g.users(), RowsPerUser: g.perUser(), High: high, Share: shareFrom(s.Probability, high),
+		Numeric: numericOf(scoreName, s.Probability, g)}
 	return r
 }
 
@@ -114,9 +121,15 @@ func column[T any](block []T, j, width int) []T {
 	return out
 }
 
-func scoreOf(s Scores, high float64) *Score {
-	g := newGroups(s.User, len(s.Probability))
-	return &Score{Rows: len(s.Probability), Users: g.users(), RowsPerUser: g.perUser(), High: high, Share: shareFrom(s.Probability, high), Numeric: numericOf(scoreName, s.Probability, g)}
+// texts copies a categorical column, as JSON can hold it.
+func texts(f *model.Frame, j int) []string {
+	out := column(f.Categorical, j, len(f.CategoricalNames))
+	for i, v := range out {
+		if !utf8.ValidString(v) {
+			out[i] = strings.ToValidUTF8(v, "\uFFFD")
+		}
+	}
+	return out
 }
 
 // shareFrom returns the share of values of at least the limit.

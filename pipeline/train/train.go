@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"churn/model/bundle"
 	"churn/model/calibrate"
@@ -14,6 +15,7 @@ import (
 	"churn/model/linear"
 	"churn/model/logistic"
 	"churn/model/metric"
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -92,6 +94,10 @@ type Candidate struct {
 	Verdict  Verdict
 	Bundle   *bundle.Bundle
 	Terms    []logistic.Term // coefficients with their errors; of the logistic only
+
+	reference func() profile.Reference // of the training rows
+	test      *dataset.Rows
+	features  features.Params
 }
 
 // Run fits the models on the training period of rows, selects one of them by
@@ -113,7 +119,8 @@ func Run(ctx context.Context, rows *dataset.Rows, d Definition, progress func(do
 	if err := d.Model.known(rows.Frame.NumericNames); err != nil {
 		return report, nil, err
 	}
-	t := &trainer{ctx: ctx, definition: d, fit: fit, test: test, report: &report, progress: progress}
+	t := &trainer{ctx: ctx, definition: d, fit: fit, test: test, report: &report, progress: progress,
+		reference: sync.OnceValue(func() profile.Reference { return profile.Of(profile.Rows{Frame: &fit.Frame, User: fit.User}) })}
 	candidates, err := t.run()
 	return report, candidates, err
 }
@@ -133,6 +140,7 @@ type trainer struct {
 	fit, test  *dataset.Rows
 	report     *Report
 	progress   func(done, total int64)
+	reference  func() profile.Reference // of fit, shared by the candidates
 
 	done, total int64 // fits
 }
@@ -212,7 +220,7 @@ func (t *trainer) train(l learner) (search, Candidate, error) {
 		return found, Candidate{}, fmt.Errorf("fit %s: %w", l.name(), err)
 	}
 	t.step()
-	c := Candidate{}
+	c := Candidate{reference: t.reference, test: t.test, features: t.definition.Features}
 	found.calibration = toTrainingRate(found.calibration, m.margins(rows.x), t.fit)
 	if c.Bundle, err = t.bundle(e, &m, rows, found.calibration); err != nil {
 		return found, c, err
