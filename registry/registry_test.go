@@ -1,48 +1,84 @@
 package registry
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"churn/pipeline"
+	"churn/registry/store"
 )
 
-func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-
-func candidate(bundle string) Candidate {
-	return Candidate{Manifest: Manifest{Kind: "logistic", Inputs: []pipeline.FileState{{Path: "x"}}}, Bundle: []byte(bundle), Metrics: []byte("{}\n"),
-		Card: func(version string) []byte { return []byte("# " + version) }}
+func at(minute int) time.Time {
+	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(minute) * time.Minute)
 }
 
-func register(t *testing.T, r *Registry, bundle string) string {
+func candidate(bundle string) Candidate {
+	return Candidate{Kind: "logistic", AsOf: 20000, Metrics: map[string]float64{"pr_auc": 0.5},
+		Lineage: Lineage{Inputs: []pipeline.FileState{{Path: "x"}}, Features: []byte(`{"a":1}`), Labels: []byte(`{}`), Config: []byte(`{"seed":18446744073709551615,"html":"<&>"}`), Seed: 1<<64 - 1},
+		Files:   map[string][]byte{BundleFile: []byte(bundle), MetricsFile: []byte("{}\n"), CardFile: []byte("# card of " + bundle)}}
+}
+
+// open returns the registry in a folder or another place.
+func open(t testing.TB, place string) *Registry {
 	t.Helper()
-	version, _, err := r.Register(candidate(bundle), now())
+	r, err := Open(context.Background(), place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return version
+	return r
+}
+
+// inMemory returns a registry in memory.
+func inMemory(t testing.TB) *Registry {
+	t.Helper()
+	s, err := store.Open(context.Background(), "mem://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(s)
+}
+
+func register(t testing.TB, r *Registry, bundle string) string {
+	t.Helper()
+	m, _, err := r.Register(context.Background(), candidate(bundle), at(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Version
+}
+
+// promote makes a version production, whatever it was.
+func promote(t testing.TB, r *Registry, version string, minute int) Entry {
+	t.Helper()
+	aliases, err := r.Aliases(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.Move(context.Background(), Move{Action: ActionPromote, From: aliases.Production, To: version, Actor: "t", Time: at(minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // The law: the same bundle is the same version; another one gets the next number.
 func TestRegisterIsIdempotent(t *testing.T) {
-	r := Open(filepath.Join(t.TempDir(), "registry"))
+	r := inMemory(t)
 	a, b := register(t, r, "a"), register(t, r, "b")
 	if again := register(t, r, "a"); a != "v0001" || b != "v0002" || again != a {
 		t.Errorf("versions %s, %s, and %s for the first again", a, b, again)
 	}
-	m, data, err := r.Load("v0002", BundleFile)
-	if err != nil || string(data) != "b" || m.Version != "v0002" || !m.Created.Equal(now()) {
-		t.Errorf("loaded %q of %+v: %v", data, m, err)
+	v, err := r.Load(context.Background(), "v0002")
+	if err != nil || string(v.Files[BundleFile]) != "b" || !v.Created.Equal(at(0)) || v.Lineage.Seed != 1<<64-1 {
+		t.Errorf("loaded %+v: %v", v, err)
 	}
-	_, card, err := r.Load("v0002", CardFile)
-	if err != nil || string(card) != "# v0002" {
-		t.Errorf("card %q: %v", card, err)
+	for _, name := range []string{"sha256:" + v.Digest, "sha256:" + v.Digest[:minPrefix]} {
+		if got, err := r.Resolve(context.Background(), name); got != "v0002" || err != nil {
+			t.Errorf("%s means %q: %v", name, got, err)
+		}
 	}
 }
 
@@ -52,13 +88,13 @@ func TestRegisterWithoutRaces(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
-			if _, _, err := Open(dir).Register(candidate(fmt.Sprint(i%10)), now()); err != nil {
+			if _, _, err := open(t, dir).Register(context.Background(), candidate(fmt.Sprint(i%10)), at(0)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
-	versions, err := Open(dir).List()
+	versions, err := open(t, dir).List(context.Background())
 	if err != nil || len(versions) != 10 {
 		t.Fatalf("%d versions: %v", len(versions), err)
 	}
@@ -69,71 +105,33 @@ func TestRegisterWithoutRaces(t *testing.T) {
 	}
 }
 
-// The law: of racing promotions from the same state one wins.
-func TestPromoteComparesAndSwaps(t *testing.T) {
-	r := Open(t.TempDir())
-	register(t, r, "base")
-	if err := r.Promote("v0001", ""); err != nil {
-		t.Fatal(err)
-	}
+// The law: of racing moves from the same state one wins, and the aliases are
+// those of the last entry.
+func TestMoveComparesAndSwaps(t *testing.T) {
+	r := open(t, t.TempDir())
+	promote(t, r, register(t, r, "base"), 0)
 	for i := range 8 {
 		register(t, r, fmt.Sprint(i))
 	}
 	var group sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
-		group.Go(func() { errs[i] = r.Promote(fmt.Sprintf("v%04d", i+2), "v0001") })
+		group.Go(func() {
+			_, errs[i] = r.Move(context.Background(), Move{Action: ActionPromote, From: "v0001", To: versionName(i + 2), Actor: "t", Time: at(1)})
+		})
 	}
 	group.Wait()
 	winners, winner := 0, ""
 	for i, err := range errs {
 		if err == nil {
-			winners, winner = winners+1, fmt.Sprintf("v%04d", i+2)
+			winners, winner = winners+1, versionName(i+2)
 		}
 	}
-	aliases, err := r.Aliases()
-	if err != nil || winners != 1 || aliases[Production] != winner || aliases[Previous] != "v0001" {
+	aliases, err := r.Aliases(context.Background())
+	if err != nil || winners != 1 || aliases != (Aliases{Production: winner, Previous: "v0001"}) {
 		t.Errorf("%d winners, aliases %v (%v), want production %s", winners, aliases, err, winner)
 	}
-}
-
-// The law: one changed byte in any file of a version, and no file of it loads.
-func TestOneFlippedByteIsRefused(t *testing.T) {
-	for _, name := range []string{BundleFile, MetricsFile, CardFile} {
-		dir := t.TempDir()
-		r := Open(dir)
-		register(t, r, "bundle")
-		path := filepath.Join(dir, "v0001", name)
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data[0] ^= 1
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := r.Load("v0001", BundleFile); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: got %v", name, err)
-		}
-		if err := r.Promote("v0001", ""); err == nil {
-			t.Errorf("%s: a damaged version was promoted", name)
-		}
-	}
-}
-
-func TestResolveExplains(t *testing.T) {
-	r := Open(filepath.Join(t.TempDir(), "absent"))
-	for name, want := range map[string]string{
-		Production: "no model is in production yet", "v0007": "there is no version v0007", "../../etc": "neither a version nor an alias",
-	} {
-		if _, err := r.Resolve(name); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
-	if versions, err := r.List(); len(versions) != 0 || err != nil {
-		t.Errorf("an absent registry lists %v, %v", versions, err)
-	}
-	if _, err := os.Stat(r.dir); !errors.Is(err, os.ErrNotExist) {
-		t.Error("looking made the folder")
+	if h, err := r.History(context.Background()); err != nil || len(h) != 2 {
+		t.Errorf("%d entries: %v", len(h), err)
 	}
 }

@@ -41,6 +41,11 @@ func Create(path string) (*File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, explain(err)
 	}
+	return createIn(dir, path)
+}
+
+// createIn starts a file at path whose temporary stands in dir.
+func createIn(dir, path string) (*File, error) {
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+tempMark+"*")
 	if err != nil {
 		return nil, explain(err)
@@ -90,6 +95,61 @@ func Write(path string, data []byte) (Info, error) {
 		return Info{}, err
 	}
 	return f.Commit()
+}
+
+// WriteVia is Write with the temporary file in the folder temp, which must be
+// on the same file system. The folder of path must exist.
+func WriteVia(temp, path string, data []byte) error {
+	f, err := createIn(temp, path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		f.Abort()
+		return err
+	}
+	_, err = f.Commit()
+	return err
+}
+
+// WriteNew writes data to path unless there is a file. Of racing writers, of
+// whatever process, one wins; the others get an error that is fs.ErrExist. The
+// temporary file stands in the folder temp, on the same file system. link is
+// os.Link, which does what rename does not: it refuses an existing name. Its
+// error is returned as it is.
+func WriteNew(temp, path string, data []byte, link func(from, to string) error) error {
+	f, err := createIn(temp, path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // the temporary name goes in any case
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := errors.Join(f.file.Chmod(0o644), f.file.Sync()); err != nil {
+		return fmt.Errorf("write %s: %w", path, explain(err))
+	}
+	if err := link(f.file.Name(), path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// MakeDir makes a folder and those above it, durably.
+func MakeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := MakeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return explain(err)
+	}
+	return SyncDir(parent)
 }
 
 // WriteJSON writes v as indented JSON with a final newline.

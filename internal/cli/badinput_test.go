@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"churn/internal/cli"
+	"churn/registry"
 )
 
 // badInput is one thing that users get wrong, and what the program answers.
@@ -258,7 +259,7 @@ func brokenRows() []badInput {
 
 // brokenOrder are stages run too early, on damaged or on other inputs.
 func brokenOrder() []badInput {
-	const timelines, bundle = "data/processed/timelines.bin", "artifacts/registry/v0001/bundle.json"
+	const timelines, bundle = "data/processed/timelines.bin", "v0001/bundle.json"
 	return []badInput{
 		{name: "features before prepare", args: "features",
 			code: exitFailure, stderr: lines{"$DIR/data/processed/timelines.bin is not there yet; run `churn prepare` first"}},
@@ -323,13 +324,13 @@ func brokenOrder() []badInput {
 		{name: "training set with a strange label", simulated: true, damage: replaceEnd("data/features/training_dataset.csv", "7\n"), args: "train",
 			code: exitFailure, stderr: lines{"$DIR/data/features/training_dataset.csv: line 1607: churn_label: \"7\" is neither 0 nor 1; run `churn labels` again"}},
 		{name: "bundle with a flipped byte", simulated: true, damage: flip(bundle, 100), args: "score",
-			code: exitFailure, stderr: lines{"registry: $DIR/artifacts/registry/v0001/bundle.json does not have the digest of its manifest: it was changed or damaged; restore it, or promote another version"}},
+			code: exitFailure, stderr: lines{"registry: $DIR/artifacts/registry/models/####/bundle.json does not have the digest of its manifest: it was changed or damaged; restore it, or use another version"}},
 		{name: "bundle with a flipped byte, promoted", simulated: true, damage: flip(bundle, 100), args: "promote",
-			code: exitFailure, stderr: lines{"registry: $DIR/artifacts/registry/v0001/bundle.json does not have the digest of its manifest: it was changed or damaged; restore it, or promote another version"}},
+			code: exitFailure, stderr: lines{"registry: $DIR/artifacts/registry/models/####/bundle.json does not have the digest of its manifest: it was changed or damaged; restore it, or use another version"}},
 		{name: "bundle missing", simulated: true, damage: remove(bundle), args: "registry show v0001",
-			code: exitFailure, stderr: lines{"registry: version v0001: open $DIR/artifacts/registry/v0001/bundle.json: no such file or directory; restore it, or promote another version"}},
-		{name: "aliases damaged", simulated: true, damage: truncate("artifacts/registry/aliases.json"), args: "score",
-			code: exitFailure, stderr: lines{"registry: $DIR/artifacts/registry/aliases.json is damaged: unexpected end of JSON input; restore it, or delete it and run `churn promote`"}},
+			code: exitFailure, stderr: lines{"registry: version v0001: open $DIR/artifacts/registry/models/####/bundle.json: no such file or directory; restore it, or use another version"}},
+		{name: "ledger damaged", simulated: true, damage: truncate("artifacts/registry/ledger/00000001.json"), args: "score",
+			code: exitFailure, stderr: lines{"registry: $DIR/artifacts/registry/ledger/00000001.json: it is damaged (unexpected end of JSON input); restore it from a copy, or delete it and run `churn promote`"}},
 		{name: "version unknown", simulated: true, args: "registry show v0099",
 			code: exitFailure, stderr: lines{"registry: there is no version v0099; `churn registry list` shows them"}},
 		{name: "alias unknown", simulated: true, args: "score --model staging",
@@ -647,6 +648,7 @@ func (c *badInput) churn(dir, args string) (code int, stdout, stderr string) {
 func stable(text, dir string) string {
 	text = strings.ReplaceAll(text, dir, "$DIR")
 	text = regexp.MustCompile(`today is \d{4}-\d\d-\d\d`).ReplaceAllString(text, "today is $$TODAY")
+	text = regexp.MustCompile(`models/[0-9a-f]{16}`).ReplaceAllString(text, "models/####")
 	return regexp.MustCompile(`0\.\d{4}`).ReplaceAllString(text, "0.####")
 }
 
@@ -742,14 +744,26 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+// placed returns where a file is: that of a version, such as
+// v0001/bundle.json, stands in a folder named by its digest.
+func placed(t *testing.T, dir, name string) string {
+	version, file, _ := strings.Cut(name, "/")
+	manifest := filepath.Join(dir, "artifacts/registry/versions", version+".json")
+	if _, err := os.Stat(manifest); err != nil {
+		return name
+	}
+	return filepath.Join("artifacts/registry", readJSON[registry.Manifest](t, manifest).Folder, file)
+}
+
 // edit returns a damage that changes the bytes of one file.
 func edit(name string, change func([]byte) []byte) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		path := filepath.Join(dir, placed(t, dir, name))
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, name), string(change(data)))
+		write(t, path, string(change(data)))
 	}
 }
 
@@ -769,7 +783,7 @@ func replaceEnd(name, with string) func(*testing.T, string) {
 
 func remove(name string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		if err := os.Remove(filepath.Join(dir, placed(t, dir, name))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -88,13 +88,14 @@ func TestFullDiskInRegistry(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if out.code != 1 || !strings.Contains(out.stderr, "churn: write artifacts/registry/") || !strings.HasSuffix(out.stderr, "the disk is full; free some space and run the same command again, earlier results are intact\n") {
+	if out.code != 1 || !strings.Contains(out.stderr, ": write artifacts/registry/") || !strings.HasSuffix(out.stderr, "the disk is full; free some space and run the same command again, earlier results are intact\n") {
 		t.Errorf("exit code %d\n%s", out.code, out.stderr)
 	}
 	sameResults(t, "train on a full disk", want, results(t, disk))
 	churn(t, disk, "registry", "show", "production")
 	churn(t, disk, other...)
-	if got := results(t, disk); got["artifacts/registry/v0002/bundle.json"] == "" || got["artifacts/registry/v0001/bundle.json"] != want["artifacts/registry/v0001/bundle.json"] {
+	before := placed(t, disk, "v0001/bundle.json")
+	if got := results(t, disk); got["artifacts/registry/versions/v0002.json"] == "" || got[before] != want[before] {
 		t.Error("with space again, train did not add a version")
 	}
 }

@@ -30,7 +30,7 @@ func TestSameBytes(t *testing.T) {
 			}
 			one := t.TempDir()
 			first := run(one, "1", args...)
-			for _, path := range []string{"artifacts/registry/v0001/bundle.json", "artifacts/registry/v0002/bundle.json", "data/features/training_dataset." + format, "data/processed/events_clean." + format} {
+			for _, path := range []string{"artifacts/registry/versions/v0001.json", "artifacts/registry/versions/v0002.json", "artifacts/registry/ledger/00000001.json", "data/features/training_dataset." + format, "data/processed/events_clean." + format} {
 				if first[path] == "" {
 					t.Errorf("%s was not made, so not compared", path)
 				}

@@ -101,11 +101,11 @@ func dateFlag(c *cli.Context, name string) (pipeline.Date, error) {
 
 // evaluate measures a version and writes the figures.
 func (s *session) evaluate(ctx context.Context, name string, p period) (e evaluate.Evaluation, err error) {
-	m, _, err := s.model(name)
+	m, _, err := s.model(ctx, name)
 	if err != nil {
 		return e, err
 	}
-	learned, err := s.splitOf(m.Version)
+	learned, err := s.splitOf(ctx, m.Version)
 	if err != nil {
 		return e, err
 	}
@@ -139,14 +139,18 @@ func (s *session) evaluate(ctx context.Context, name string, p period) (e evalua
 }
 
 // splitOf returns the periods that a version was trained and tested on.
-func (s *session) splitOf(version string) (train.Split, error) {
-	r, err := s.trainingReport(version)
+func (s *session) splitOf(ctx context.Context, version string) (train.Split, error) {
+	r, err := s.trainingReport(ctx, version)
 	return r.Split, err
 }
 
 // trainingReport returns the report that a version was registered with.
-func (s *session) trainingReport(version string) (r train.Report, err error) {
-	_, data, err := registry.Open(s.config.Paths.Registry).Load(version, registry.MetricsFile)
+func (s *session) trainingReport(ctx context.Context, version string) (r train.Report, err error) {
+	v, err := s.version(ctx, version)
+	if err != nil {
+		return r, err
+	}
+	data, err := v.File(registry.MetricsFile)
 	if err != nil {
 		return r, err
 	}

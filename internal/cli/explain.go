@@ -41,7 +41,7 @@ func explainCommand(s *session) *cli.Command {
 
 // explain says why a user has his risk.
 func (s *session) explain(ctx context.Context, name, user string) (e score.Explanation, err error) {
-	m, _, err := s.model(name)
+	m, _, err := s.model(ctx, name)
 	if err != nil {
 		return e, err
 	}

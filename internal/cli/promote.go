@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func promoteCommand(s *session) *cli.Command {
 			if err := s.load(c, nil); err != nil {
 				return err
 			}
-			report, err := s.promote(f)
+			report, err := s.promote(c.Context, f)
 			if err != nil {
 				return err
 			}
@@ -62,10 +63,13 @@ func promoteCommand(s *session) *cli.Command {
 // promote moves production to the model that the latest training selected on
 // its validation rows: choosing by test figures would make them look better
 // than they are.
-func (s *session) promote(f force) (promotion, error) {
-	r := registry.Open(s.config.Paths.Registry)
-	p := promotion{Metric: s.config.Promote.PrimaryMetric}
-	v, manifest, err := s.selected(r)
+func (s *session) promote(ctx context.Context, f force) (p promotion, err error) {
+	r, err := s.registry(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Metric = s.config.Promote.PrimaryMetric
+	v, manifest, err := s.selected(ctx, r)
 	if err != nil {
 		return p, err
 	}
@@ -81,25 +85,26 @@ func (s *session) promote(f force) (promotion, error) {
 			return p, err
 		}
 	}
-	aliases, err := r.Aliases()
+	aliases, err := r.Aliases(ctx)
 	if err != nil {
 		return p, err
 	}
-	p.Previous = aliases[registry.Production]
+	p.Previous = aliases.Production
 	if p.Previous == p.Version {
-		p.Previous = aliases[registry.Previous]
-		_, _, err := r.Load(p.Version, registry.BundleFile)
+		p.Previous = aliases.Previous
+		_, err := r.Load(ctx, p.Version)
 		return p, err
 	}
 	p.Changed = true
 	s.log.Info("promoting", "version", p.Version, "from", p.Previous)
-	return p, r.Promote(p.Version, p.Previous)
+	_, err = r.Move(ctx, registry.Move{Action: registry.ActionPromote, From: p.Previous, To: p.Version, Actor: s.actor(), Reason: f.reason, Time: s.stamp(), Override: p.Override != ""})
+	return p, err
 }
 
 // selected returns the verdict on the model that the latest training selected,
 // and its manifest.
-func (s *session) selected(r *registry.Registry) (train.Verdict, registry.Manifest, error) {
-	versions, err := r.List()
+func (s *session) selected(ctx context.Context, r *registry.Registry) (train.Verdict, registry.Manifest, error) {
+	versions, err := r.List(ctx)
 	if err != nil {
 		return train.Verdict{}, registry.Manifest{}, err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -26,38 +27,31 @@ func (s *session) registryList(c *cli.Context) error {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
-	r := registry.Open(s.config.Paths.Registry)
-	versions, err := r.List()
+	r, err := s.registry(c.Context)
 	if err != nil {
 		return err
 	}
-	aliases, err := r.Aliases()
+	versions, err := r.List(c.Context)
+	if err != nil {
+		return err
+	}
+	aliases, err := r.Aliases(c.Context)
 	if err != nil {
 		return err
 	}
 	report := struct {
 		Versions []registry.Manifest `json:"versions"`
-		Aliases  map[string]string   `json:"aliases"`
+		Aliases  registry.Aliases    `json:"aliases"`
 	}{append([]registry.Manifest{}, versions...), aliases}
 	return s.print(report, func(w io.Writer) {
 		if len(versions) == 0 {
-			fmt.Fprintf(w, "no models in %s yet; `churn train` makes one\n", s.config.Paths.Registry)
+			fmt.Fprintf(w, "no models in %s yet; `churn train` makes one\n", r)
 		}
 		for _, m := range versions {
-			fmt.Fprintf(w, "%s  %-9s data to %s  pr_auc %.4f  roc_auc %.4f  made %s  %s\n", m.Version, m.Kind, m.AsOf, m.Metrics["pr_auc"], m.Metrics["roc_auc"], m.Created.Format("2006-01-02 15:04"), aliasesOf(m.Version, aliases))
+			line := fmt.Sprintf("%s  %-9s data to %s  pr_auc %.4f  roc_auc %.4f  made %s  %s", m.Version, m.Kind, m.AsOf, m.Metrics["pr_auc"], m.Metrics["roc_auc"], m.Created.Format("2006-01-02 15:04"), strings.Join(aliases.Names(m.Version), ", "))
+			fmt.Fprintln(w, strings.TrimRight(line, " "))
 		}
 	})
-}
-
-func aliasesOf(version string, aliases map[string]string) string {
-	var names []string
-	for name, v := range aliases {
-		if v == version {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
 }
 
 func (s *session) registryShow(c *cli.Context) error {
@@ -68,9 +62,36 @@ func (s *session) registryShow(c *cli.Context) error {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
-	m, card, err := registry.Open(s.config.Paths.Registry).Load(name, registry.CardFile)
+	r, err := s.registry(c.Context)
 	if err != nil {
 		return err
 	}
-	return s.print(m, func(w io.Writer) { fmt.Fprintf(w, "%s", card) })
+	v, err := r.Load(c.Context, name)
+	if err != nil {
+		return err
+	}
+	aliases, err := r.Aliases(c.Context)
+	if err != nil {
+		return err
+	}
+	return s.print(v.Manifest, func(w io.Writer) { printVersion(w, v, aliases) })
+}
+
+// printVersion shows what the registry knows of a version, and its card.
+func printVersion(w io.Writer, v *registry.Version, aliases registry.Aliases) {
+	m := v.Manifest
+	fmt.Fprintf(w, "version   %s  %s\n", m.Version, strings.Join(aliases.Names(m.Version), ", "))
+	fmt.Fprintf(w, "          digest sha256:%s\n", m.Digest)
+	fmt.Fprintf(w, "          made %s by churn %s from data to %s; trained while %s was in production\n", m.Created.Format("2006-01-02 15:04"), m.Lineage.CodeVersion, m.AsOf, cmp.Or(m.Parent, "nothing"))
+	if o := m.Imported; o != nil {
+		fmt.Fprintf(w, "          imported; it was %s where it was made\n", o.Version)
+	}
+	names := slices.Collect(func(yield func(string) bool) {
+		for _, f := range m.Files {
+			if !yield(f.Path) {
+				return
+			}
+		}
+	})
+	fmt.Fprintf(w, "          files %s\n\n%s", strings.Join(names, ", "), v.Files[registry.CardFile])
 }

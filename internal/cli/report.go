@@ -58,14 +58,14 @@ func (s *session) reportOn(ctx context.Context, name string, p period) (r report
 	if err != nil {
 		return r, err
 	}
-	training, err := s.trainingReport(e.Version)
+	training, err := s.trainingReport(ctx, e.Version)
 	if err != nil {
 		return r, err
 	}
 	if e.Warnings, err = s.overruled(e); err != nil {
 		return r, err
 	}
-	past, err := s.latestBacktest(name)
+	past, err := s.latestBacktest(ctx, name)
 	if err != nil {
 		return r, err
 	}
@@ -98,7 +98,7 @@ func (s *session) overruled(e evaluate.Evaluation) ([]string, error) {
 
 // latestBacktest returns the last backtest, nil if there was none, or one of
 // other features or of another label window than the model's.
-func (s *session) latestBacktest(name string) (*backtest.Report, error) {
+func (s *session) latestBacktest(ctx context.Context, name string) (*backtest.Report, error) {
 	path := s.files.Metrics("backtest_latest")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +111,7 @@ func (s *session) latestBacktest(name string) (*backtest.Report, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("%s: %w; run `churn backtest` again, or delete it", path, err)
 	}
-	m, _, err := s.model(name)
+	m, _, err := s.model(ctx, name)
 	if err != nil || r.FeatureSet != m.Bundle.FeatureSet || r.WindowDays != m.Spec.Labels.WindowDays {
 		return nil, err
 	}

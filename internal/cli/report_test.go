@@ -61,5 +61,5 @@ func TestReportReadsTheBacktest(t *testing.T) {
 // featureSet returns that of the first version.
 func featureSet(t *testing.T, dir string) string {
 	t.Helper()
-	return readJSON[registry.Manifest](t, filepath.Join(dir, "artifacts/registry/v0001/manifest.json")).FeatureSet
+	return readJSON[registry.Manifest](t, filepath.Join(dir, "artifacts/registry/versions/v0001.json")).Lineage.FeatureSet
 }

@@ -84,8 +84,8 @@ func (s *session) modelStages(r *everything) []stages.Stage {
 			}
 			return err
 		}},
-		{Name: stagePromote, Run: func(context.Context) (err error) {
-			if r.Promote, err = s.promote(force{}); err == nil {
+		{Name: stagePromote, Run: func(ctx context.Context) (err error) {
+			if r.Promote, err = s.promote(ctx, force{}); err == nil {
 				s.say(func(w io.Writer) { printPromote(w, r.Promote) })
 			}
 			return err

@@ -32,23 +32,41 @@ func scoreCommand(s *session) *cli.Command {
 }
 
 // model loads a version from the registry.
-func (s *session) model(name string) (*score.Model, registry.Manifest, error) {
-	m, data, err := registry.Open(s.config.Paths.Registry).Load(name, registry.BundleFile)
+func (s *session) model(ctx context.Context, name string) (*score.Model, registry.Manifest, error) {
+	v, err := s.version(ctx, name)
 	if err != nil {
-		return nil, m, err
+		return nil, registry.Manifest{}, err
+	}
+	m, err := modelOf(v)
+	return m, v.Manifest, err
+}
+
+// version loads a version with all its files.
+func (s *session) version(ctx context.Context, name string) (*registry.Version, error) {
+	r, err := s.registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Load(ctx, name)
+}
+
+// modelOf makes the model of a version.
+func modelOf(v *registry.Version) (*score.Model, error) {
+	data, err := v.File(registry.BundleFile)
+	if err != nil {
+		return nil, err
 	}
 	b, err := bundle.Decode(data)
 	if err != nil {
-		return nil, m, fmt.Errorf("model %s: %w", m.Version, err)
+		return nil, fmt.Errorf("model %s: %w", v.Version, err)
 	}
-	loaded, err := score.NewModel(b, m.Version)
-	return loaded, m, err
+	return score.NewModel(b, v.Version)
 }
 
 // score writes the predictions of the contract.
 func (s *session) score(ctx context.Context, name string) (report score.Report, err error) {
 	started := s.stamp()
-	m, manifest, err := s.model(name)
+	m, manifest, err := s.model(ctx, name)
 	if err != nil {
 		return report, err
 	}

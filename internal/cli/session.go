@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -21,6 +23,8 @@ import (
 	"churn/internal/table"
 	"churn/internal/workspace"
 	"churn/pipeline"
+	"churn/registry"
+	"churn/registry/store"
 )
 
 // session is what the commands of one run share.
@@ -37,7 +41,8 @@ type session struct {
 	log      *slog.Logger
 	json     bool
 	bars     bool
-	asOf     pipeline.Date // of --as-of, NoDate if not given
+	asOf     pipeline.Date      // of --as-of, NoDate if not given
+	models   *registry.Registry // opened at the first need
 }
 
 // open prepares the session for the given settings.
@@ -137,6 +142,29 @@ func (s *session) progress(stage string) (update func(done, total int64), end fu
 	return update, func() { bar.Finish() } //nolint:errcheck // likewise
 }
 
+// registry opens the place where models are kept.
+func (s *session) registry(ctx context.Context) (r *registry.Registry, err error) {
+	if s.models == nil {
+		s.models, err = registry.Open(ctx, cmp.Or(s.config.Registry.URL, s.config.Paths.Registry))
+	}
+	return s.models, err
+}
+
+// actor says who moves aliases.
+func (s *session) actor() string {
+	if name := s.config.Registry.Actor; name != "" {
+		return name
+	}
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
 // stage runs one stage with its progress bar and log lines.
 func (s *session) stage(ctx context.Context, name string, run func(ctx context.Context, progress func(done, total int64)) error) error {
 	started := s.now()
@@ -170,6 +198,9 @@ func (s *session) locked(f func() error) error {
 		return err
 	}
 	defer release()
+	if err := store.Sweep(s.config.Paths.Registry); err != nil {
+		return err
+	}
 	return f()
 }
 

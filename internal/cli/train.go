@@ -61,7 +61,7 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 		if d.Truth, err = s.truth(); err != nil {
 			return err
 		}
-		if d.Start, err = s.warmStart(); err != nil {
+		if d.Start, err = s.warmStart(ctx); err != nil {
 			return err
 		}
 		report, candidates, err = train.Run(ctx, rows, d, progress)
@@ -70,7 +70,7 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 	if err != nil {
 		return report, err
 	}
-	if err := s.register(&report, candidates, state); err != nil {
+	if err := s.register(ctx, &report, candidates, state); err != nil {
 		return report, err
 	}
 	if _, err := atomicfile.WriteJSON(s.files.Metrics("train_latest"), report); err != nil {
@@ -112,15 +112,19 @@ func (s *session) trainingRows(ctx context.Context) (*dataset.Rows, pipeline.Fil
 
 // warmStart returns the production model, if training is to start from it and
 // there is one.
-func (s *session) warmStart() (*bundle.Bundle, error) {
+func (s *session) warmStart(ctx context.Context) (*bundle.Bundle, error) {
 	if !s.config.Train.WarmStart {
 		return nil, nil
 	}
-	aliases, err := registry.Open(s.config.Paths.Registry).Aliases()
-	if err != nil || aliases[registry.Production] == "" {
+	r, err := s.registry(ctx)
+	if err != nil {
 		return nil, err
 	}
-	m, _, err := s.model(registry.Production)
+	aliases, err := r.Aliases(ctx)
+	if err != nil || aliases.Production == "" {
+		return nil, err
+	}
+	m, _, err := s.model(ctx, registry.Production)
 	if err != nil {
 		return nil, err
 	}
@@ -156,41 +160,71 @@ func (s *session) truth() (train.Truth, error) {
 }
 
 // register stores the candidates and notes their versions in the report.
-func (s *session) register(report *train.Report, candidates []train.Candidate, state pipeline.FileState) error {
+func (s *session) register(ctx context.Context, report *train.Report, candidates []train.Candidate, state pipeline.FileState) error {
+	r, err := s.registry(ctx)
+	if err != nil {
+		return err
+	}
+	aliases, err := r.Aliases(ctx)
+	if err != nil {
+		return err
+	}
 	asOf := report.Split.TestLast + pipeline.Date(report.WindowDays)
-	lineage := train.Lineage{AsOf: asOf, CodeVersion: Version(), TrainingSet: state}
-	sections := config.Digest(s.config.Features, s.config.Labels, s.config.Train, s.config.Score.Tiers.High)
+	lineage, err := s.lineage(state)
+	if err != nil {
+		return err
+	}
 	for _, c := range candidates {
-		data, err := c.Bundle.Encode()
+		lineage.FeatureSet = c.Bundle.FeatureSet
+		files, err := candidateFiles(c, *report, train.Lineage{AsOf: asOf, CodeVersion: Version(), TrainingSet: state})
 		if err != nil {
 			return err
 		}
-		figures := *report
-		figures.Verdicts = slices.Clone(report.Verdicts)
-		for i := range figures.Verdicts {
-			figures.Verdicts[i].Version = "" // not known yet
-		}
-		metrics, err := json.MarshalIndent(figures, "", "  ")
+		m, fresh, err := r.Register(ctx, registry.Candidate{Kind: c.Bundle.Kind, AsOf: asOf, Metrics: figuresOf(c.Measured),
+			Parent: aliases.Production, Lineage: lineage, Files: files}, s.stamp())
 		if err != nil {
 			return err
 		}
-		version, fresh, err := registry.Open(s.config.Paths.Registry).Register(registry.Candidate{
-			Manifest: registry.Manifest{Kind: c.Bundle.Kind, AsOf: asOf, Inputs: []pipeline.FileState{state}, FeatureSet: c.Bundle.FeatureSet, Seed: s.config.Train.Seed, CodeVersion: Version(),
-				ConfigDigest: sections, Metrics: figuresOf(c.Measured)},
-			Bundle: data, Metrics: append(metrics, '\n'),
-			Card: func(version string) []byte { return train.Card(version, c, *report, lineage) },
-		}, s.stamp())
-		if err != nil {
-			return err
-		}
-		s.log.Info("model registered", "version", version, "new", fresh)
+		s.log.Info("model registered", "version", m.Version, "new", fresh)
 		for i := range report.Verdicts {
 			if v := &report.Verdicts[i]; v.Name == c.Measured.Name {
-				v.Version = version
+				v.Version = m.Version
 			}
 		}
 	}
 	return nil
+}
+
+// candidateFiles returns what is stored of a candidate.
+func candidateFiles(c train.Candidate, report train.Report, lineage train.Lineage) (map[string][]byte, error) {
+	data, err := c.Bundle.Encode()
+	if err != nil {
+		return nil, err
+	}
+	report.Verdicts = slices.Clone(report.Verdicts)
+	for i := range report.Verdicts {
+		report.Verdicts[i].Version = "" // not known yet
+	}
+	metrics, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{registry.BundleFile: data, registry.MetricsFile: append(metrics, '\n'), registry.CardFile: train.Card(c, report, lineage)}, nil
+}
+
+// lineage says what the models of this session are made from and with.
+func (s *session) lineage(trainingSet pipeline.FileState) (l registry.Lineage, err error) {
+	settings := s.config.Sections("profile", "features", "labels", "train", "evaluate", "value", "promote.primary_metric", "score.tiers")
+	l = registry.Lineage{Inputs: []pipeline.FileState{trainingSet}, ConfigDigest: config.Digest(settings), Seed: s.config.Train.Seed, CodeVersion: Version(), CodeDigest: s.files.Code()}
+	for _, part := range []struct {
+		to *json.RawMessage
+		v  any
+	}{{&l.Features, s.config.Sections("features")}, {&l.Labels, s.config.Sections("labels")}, {&l.Config, settings}} {
+		if *part.to, err = json.Marshal(part.v); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
 }
 
 // figuresOf returns the defined test figures by name.

@@ -44,6 +44,18 @@ type Loaded struct {
 	File    string  // the file that was read, if any
 }
 
+// Sections returns the values of the settings under some dotted keys: of whole
+// sections or of single ones.
+func (l *Loaded) Sections(keys ...string) map[string]any {
+	out := map[string]any{}
+	for _, e := range l.Entries {
+		if slices.ContainsFunc(keys, func(k string) bool { return e.Key == k || strings.HasPrefix(e.Key, k+".") }) {
+			out[e.Key] = e.Value
+		}
+	}
+	return out
+}
+
 // Load reads, composes and checks the settings. It returns all faults at once.
 func Load(r Request) (*Loaded, error) {
 	l := loader{defaults: flatten(Defaults(ProfileDefault)), values: map[string]any{}, source: map[string]string{}}

@@ -211,7 +211,7 @@ func (w *Workspace) Lock() (release func(), err error) {
 		}
 		locks = append(locks, l)
 	}
-	for _, dir := range []string{w.Paths.Raw, w.Paths.Processed, w.Paths.Features, w.Paths.Predictions, w.Paths.Metrics, w.Paths.Reports, w.Paths.Registry} {
+	for _, dir := range []string{w.Paths.Raw, w.Paths.Processed, w.Paths.Features, w.Paths.Predictions, w.Paths.Metrics, w.Paths.Reports} {
 		err = errors.Join(err, atomicfile.Sweep(dir))
 	}
 	return release, err

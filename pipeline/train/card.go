@@ -28,10 +28,11 @@ type card struct {
 
 func (c *card) line(format string, args ...any) { fmt.Fprintf(c, format+"\n", args...) }
 
-// Card returns the model card of a candidate in Markdown.
-func Card(version string, candidate Candidate, r Report, l Lineage) []byte {
+// Card returns the model card of a candidate in Markdown. It says nothing that
+// training does not know, such as the number that the registry gives.
+func Card(candidate Candidate, r Report, l Lineage) []byte {
 	c := card{candidate: candidate, report: r}
-	c.line("# Model %s: %s\n", version, candidate.Measured.Name)
+	c.line("# Churn model: %s\n", candidate.Measured.Name)
 	c.line("Probability that a user who is at risk on an as-of date has no activity in the %d days after it.\n", r.WindowDays)
 	c.periods()
 	c.figures()

@@ -130,8 +130,8 @@ func TestRunFindsWhatTheRuleCannotSee(t *testing.T) {
 	if s.TestFirst-s.TrainLast <= 30 || s.TrainRows != 300*20 || s.TestRows != 300*6 || report.TestUsers != 300 {
 		t.Errorf("split %+v", s)
 	}
-	card := string(Card("v0007", candidates[0], report, Lineage{AsOf: s.TestLast + 30, CodeVersion: "x"}))
-	for _, want := range []string{"# Model v0007: logistic", "plan=paid", s.TestFirst.String(), "converged"} {
+	card := string(Card(candidates[0], report, Lineage{AsOf: s.TestLast + 30, CodeVersion: "x"}))
+	for _, want := range []string{"# Churn model: logistic", "plan=paid", s.TestFirst.String(), "converged"} {
 		if !strings.Contains(card, want) {
 			t.Errorf("the card lacks %q:\n%s", want, card)
 		}

@@ -1,0 +1,131 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Lease is a lock that ends by itself: whoever holds it and dies keeps others
+// out until its expiry and no longer. Holders with clocks far apart, or stopped
+// for longer than the lease, may overlap; what must not happen twice is decided
+// by creating an object, not by a lease.
+type Lease struct {
+	registry *Registry
+	record   leaseRecord
+}
+
+// leaseRecord is one state of a lease; the one with the highest number counts.
+type leaseRecord struct {
+	Name     string    `json:"name"`
+	Number   int       `json:"number"`
+	Holder   string    `json:"holder"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+	Released bool      `json:"released,omitempty"`
+	Version  string    `json:"version,omitempty"` // that must stay while the lease runs
+	sealed
+}
+
+func (l *leaseRecord) runs(now time.Time) bool { return !l.Released && now.Before(l.Until) }
+
+// HeldError is the error of Acquire where another holds the lease.
+type HeldError struct {
+	Name, Holder string
+	Since, Until time.Time
+}
+
+func (h *HeldError) Error() string {
+	return fmt.Sprintf("registry: the lease %q is held by %s since %s; it ends at %s at the latest", h.Name, h.Holder, h.Since.Format(time.RFC3339), h.Until.Format(time.RFC3339))
+}
+
+// leaseName is what a lease may be called.
+var leaseName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,60}$`)
+
+func leaseKey(name string, n int) string { return fmt.Sprintf("%s%s-%08d.json", leasesDir, name, n) }
+
+// Acquire takes a lease for ttl, or fails with *HeldError. A holder that has it
+// already gets it again.
+func (r *Registry) Acquire(ctx context.Context, name, holder string, ttl time.Duration, now time.Time) (*Lease, error) {
+	return r.acquire(ctx, leaseRecord{Name: name, Holder: holder, Since: now.UTC(), Until: now.UTC().Add(ttl)}, now)
+}
+
+func (r *Registry) acquire(ctx context.Context, wanted leaseRecord, now time.Time) (*Lease, error) {
+	if !leaseName.MatchString(wanted.Name) {
+		panic("registry: a lease called " + wanted.Name)
+	}
+	for {
+		last, err := r.lastLease(ctx, wanted.Name)
+		if err != nil {
+			return nil, err
+		}
+		if last.runs(now) && last.Holder != wanted.Holder {
+			return nil, &HeldError{last.Name, last.Holder, last.Since, last.Until}
+		}
+		next := wanted
+		next.Number = last.Number + 1
+		switch err := r.put(ctx, leaseKey(next.Name, next.Number), &next); {
+		case err == nil:
+			return &Lease{r, next}, nil
+		case !taken(err):
+			return nil, fmt.Errorf("registry: %w", err)
+		}
+	}
+}
+
+// lastLease returns the state of a lease, a zero one if there never was one.
+func (r *Registry) lastLease(ctx context.Context, name string) (last leaseRecord, err error) {
+	numbers, err := r.numbers(ctx, leasesDir, name+"-")
+	if err != nil || len(numbers) == 0 {
+		return last, err
+	}
+	n := numbers[len(numbers)-1]
+	err = r.get(ctx, leaseKey(name, n), &last, "if no process holds it, delete it")
+	return last, err
+}
+
+// Until returns when the lease ends unless it is renewed.
+func (l *Lease) Until() time.Time { return l.record.Until }
+
+// Renew prolongs the lease to ttl from now, or fails if it was lost.
+func (l *Lease) Renew(ctx context.Context, ttl time.Duration, now time.Time) error {
+	if err := l.Held(ctx, now); err != nil {
+		return err
+	}
+	next := l.record
+	next.Until = now.UTC().Add(ttl)
+	return l.advance(ctx, next)
+}
+
+// Held fails unless the lease is still the caller's.
+func (l *Lease) Held(ctx context.Context, now time.Time) error {
+	last, err := l.registry.lastLease(ctx, l.record.Name)
+	if err != nil {
+		return err
+	}
+	if last.Number != l.record.Number || !last.runs(now) {
+		return fmt.Errorf("registry: the lease %q, taken at %s, ran out or was lost to %s", l.record.Name, l.record.Since.Format(time.RFC3339), last.Holder)
+	}
+	return nil
+}
+
+// Release ends the lease. It is no error if it was lost already.
+func (l *Lease) Release(ctx context.Context) error {
+	next := l.record
+	next.Released = true
+	if err := l.advance(ctx, next); err != nil && !taken(err) {
+		return err
+	}
+	return nil
+}
+
+// advance writes the next state.
+func (l *Lease) advance(ctx context.Context, next leaseRecord) error {
+	next.Number++
+	if err := l.registry.put(ctx, leaseKey(next.Name, next.Number), &next); err != nil {
+		return fmt.Errorf("registry: renew or release the lease %q: %w", next.Name, err)
+	}
+	l.record = next
+	return nil
+}
