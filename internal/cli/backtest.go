@@ -61,7 +61,7 @@ func (s *session) backtest(ctx context.Context, p period, every int) (r backtest
 		if err != nil {
 			return err
 		}
-		r, err = backtest.Run(ctx, rows, s.definition(), plan(p, rows, every), progress)
+		r, err = backtest.Run(ctx, backtest.Input{Rows: rows, Definition: s.definition(), Gate: s.config.Promote, Plan: plan(p, rows, every)}, progress)
 		return err
 	})
 	if err != nil {
@@ -90,13 +90,13 @@ func plan(p period, rows *dataset.Rows, every int) backtest.Plan {
 
 func printBacktest(w io.Writer, r backtest.Report, path string) {
 	fmt.Fprintf(w, "backtest  %d periods, trained from %s to %s every %d days; each model is measured until the next\n", len(r.Steps), r.Plan.From, r.Plan.To, r.Plan.Every)
-	fmt.Fprintf(w, "          %-10s  %-8s  %7s  %7s  %9s  %-22s  %6s  %-24s  %s\n", "as of", "model", "rows", "churned", "mean risk", "PR-AUC", "rule", "over the rule", "profit over the rule")
+	fmt.Fprintf(w, "          %-10s  %-8s  %-7s  %7s  %7s  %9s  %-22s  %6s  %-24s  %s\n", "as of", "model", "gate", "rows", "churned", "mean risk", "PR-AUC", "rule", "over the rule", "profit over the rule")
 	for _, s := range r.Steps {
 		if !s.Measured() {
 			fmt.Fprintf(w, "          %-10s  none yet: %s\n", s.AsOf, s.Note)
 			continue
 		}
-		fmt.Fprintf(w, "          %-10s  %-8s  %7s  %6.1f%%  %8.1f%%  %-22s  %6.3f  %-24s  %s  %s\n", s.AsOf, s.Model, thousands(int64(s.Rows)), 100*s.BaseRate, 100*s.MeanRisk,
+		fmt.Fprintf(w, "          %-10s  %-8s  %-7s  %7s  %6.1f%%  %8.1f%%  %-22s  %6.3f  %-24s  %s  %s\n", s.AsOf, s.Model, s.Verdict, thousands(int64(s.Rows)), 100*s.BaseRate, 100*s.MeanRisk,
 			showEstimate(s.PRAUC.Model), s.PRAUC.Rule.Value, showDifference(s.PRAUC.Difference), showDifference(s.Profit.Difference), bar(s.PRAUC.Model.Value, s.PRAUC.Rule.Value))
 		if s.Note != "" {
 			fmt.Fprintf(w, "                      still the model of %s: %s\n", s.TrainedOn, s.Note)

@@ -6,6 +6,9 @@
 //	                        [ scored: asOf k … asOf k+1 )  labels close later
 //	training k+1 ────────── knows ───────▶ asOf k+1
 //
+// Three lines run beside each other: the first model for ever, the model that
+// the gate lets through, and the latest one.
+//
 // Features are what was known on their as-of date. Labels are what is known
 // today of windows that had closed: facts that were recorded late count, though
 // the training of that day could not have seen them.
@@ -24,6 +27,8 @@ import (
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
+	"churn/pipeline/promote"
+	"churn/pipeline/score"
 	"churn/pipeline/train"
 )
 
@@ -87,6 +92,9 @@ type Step struct {
 	ROCAUC    Measure       `json:"roc_auc"`
 	Profit    Measure       `json:"profit_at_capacity"`
 	Lines     []Line        `json:"lines"`
+
+	Verdict promote.Verdict `json:"verdict,omitempty"` // of the gate on the training of AsOf
+	Reason  string          `json:"reason,omitempty"`
 }
 
 // Measured reports whether a model served the step.
@@ -115,12 +123,21 @@ type Report struct {
 	Rows   int          `json:"rows"`
 }
 
-// Run trains at every date of the plan and measures each model. rows are
-// labelled; only those whose label windows had closed by then are trained on.
-// Trainings run side by side, since none depends on another.
-func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, progress func(done, total int64)) (Report, error) {
-	r := runner{rows: rows, definition: d, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays},
-		lines: []*production{{name: LineFrozen}, {name: LineLatest}}}
+// Input is what a backtest is made of.
+type Input struct {
+	Rows       *dataset.Rows // labelled
+	Definition train.Definition
+	Gate       promote.Params
+	Plan       Plan
+}
+
+// Run trains at every date of the plan and measures each model. Only rows whose
+// label windows had closed by then are trained on, and judged by. Trainings run
+// side by side, since none depends on another.
+func Run(ctx context.Context, in Input, progress func(done, total int64)) (Report, error) {
+	rows, d, p := in.Rows, in.Definition, in.Plan
+	r := runner{rows: rows, definition: d, gate: in.Gate, report: Report{Plan: p, FeatureSet: features.Fingerprint(d.Features), WindowDays: d.Labels.WindowDays},
+		lines: []*production{{name: LineFrozen}, {name: LineGated}, {name: LineLatest}}}
 	last := min(p.To, slices.Max(rows.AsOf)) // nothing after it can be judged
 	total, done := int64(last-p.From)/int64(p.Every)+1, int64(0)
 	asOf := p.From - pipeline.Date(p.Every)
@@ -146,6 +163,7 @@ func Run(ctx context.Context, rows *dataset.Rows, d train.Definition, p Plan, pr
 type runner struct {
 	rows       *dataset.Rows
 	definition train.Definition
+	gate       promote.Params
 	report     Report
 	lines      []*production
 	served     []*dataset.Rows // the rows of each measured step
@@ -169,6 +187,9 @@ type trained struct {
 	bundle *bundle.Bundle // nil: no better than the floor, or nothing could be trained
 	kind   string
 	note   string // why
+	// of the selected model
+	split   train.Split
+	verdict train.Verdict
 }
 
 // train returns the selected model of a training, if it passed.
@@ -191,7 +212,7 @@ func (r *runner) train(ctx context.Context, asOf pipeline.Date) (trained, error)
 	out.rows = report.Split.TrainRows
 	for _, c := range candidates {
 		if c.Measured.Name == report.Selection.Name {
-			out.bundle, out.kind = c.Bundle, c.Measured.Name
+			out.bundle, out.kind, out.split, out.verdict = c.Bundle, c.Measured.Name, report.Split, c.Verdict
 			return out, nil
 		}
 	}
@@ -202,12 +223,12 @@ func (r *runner) train(ctx context.Context, asOf pipeline.Date) (trained, error)
 // step lets every line take or leave a trained model, and measures what then
 // serves.
 func (r *runner) step(t trained) error {
-	for _, line := range r.lines {
-		if t.bundle != nil && (line.name == LineLatest || line.models == 0) {
-			line.take(t)
+	s := Step{AsOf: t.asOf, TrainRows: t.rows, Note: t.note}
+	if t.bundle != nil {
+		if err := r.offer(t, &s); err != nil {
+			return err
 		}
 	}
-	s := Step{AsOf: t.asOf, TrainRows: t.rows, Note: t.note}
 	rows := r.rows.Between(t.asOf, t.asOf+pipeline.Date(r.report.Plan.Every)-1)
 	if rows.Len() == 0 || rows.OneClass("") != nil {
 		return nil // no as-of date with closed label windows, or nothing to rank: not a period that can be judged
@@ -221,6 +242,54 @@ func (r *runner) step(t trained) error {
 	}
 	r.report.Steps = append(r.report.Steps, s)
 	return nil
+}
+
+// offer lets every line take a trained model or leave it.
+func (r *runner) offer(t trained, s *Step) error {
+	for _, line := range r.lines {
+		takes := line.name == LineLatest || line.models == 0
+		if line.name == LineGated {
+			d, err := r.judge(t, line)
+			if err != nil {
+				return err
+			}
+			s.Verdict, s.Reason, takes = d.Verdict, d.Reason, d.Moves()
+		}
+		if takes {
+			line.take(t)
+		}
+	}
+	return nil
+}
+
+// judge asks the gate whether a trained model may replace that of a line, by
+// what was known on the day of the training.
+func (r *runner) judge(t trained, line *production) (promote.Decision, error) {
+	challenger, err := t.contender()
+	if err != nil {
+		return promote.Decision{}, err
+	}
+	in := promote.Input{Challenger: challenger, Training: t.verdict, Evaluate: r.definition.Evaluate, Value: r.definition.Value}
+	if line.models > 0 {
+		champion, err := line.serves.contender()
+		if err != nil {
+			return promote.Decision{}, err
+		}
+		in.Champion = &champion
+	}
+	test := r.rows.Between(t.split.TestFirst, t.split.TestLast)
+	dates := promote.Dates(test.Dates(), t.asOf, challenger, in.Champion)
+	in.Challenger.Rows = test.Where(func(i int) bool { return slices.Contains(dates, test.AsOf[i]) })
+	if in.Champion != nil {
+		in.Champion.Rows = in.Challenger.Rows
+	}
+	return promote.Judge(in, r.gate)
+}
+
+// contender returns a trained model as the gate sees it, named by its date.
+func (t trained) contender() (promote.Contender, error) {
+	m, err := score.NewModel(t.bundle, t.asOf.String())
+	return promote.Contender{Model: m, TrainLast: t.split.TrainLast}, err
 }
 
 // serve scores the rows of a period by every line and measures the scores.

@@ -13,6 +13,7 @@ import (
 	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
 	"churn/pipeline/labels"
+	"churn/pipeline/promote"
 	"churn/pipeline/train"
 )
 
@@ -48,6 +49,12 @@ func course() features.Params {
 	return features.Params{WindowsDays: []int{7}, EveryDays: 7, UsualDays: 30, Set: features.SetCourse}
 }
 
+func input(rows *dataset.Rows, p Plan) Input {
+	g := promote.Defaults()
+	g.Bootstrap = 100
+	return Input{Rows: rows, Definition: definition(), Gate: g, Plan: p}
+}
+
 func definition() train.Definition {
 	p := train.Defaults()
 	p.Models, p.Bootstrap, p.Logistic.L2 = []string{train.ModelLogistic}, 20, []float64{10}
@@ -62,7 +69,7 @@ func definition() train.Definition {
 func TestNothingLaterReachesAModel(t *testing.T) {
 	rows := world(200, 40)
 	plan := Plan{From: 20000 + 7*28, To: 20000 + 7*32, Every: 14}
-	before, err := Run(t.Context(), rows, definition(), plan, nil)
+	before, err := Run(t.Context(), input(rows, plan), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +78,7 @@ func TestNothingLaterReachesAModel(t *testing.T) {
 			rows.Label[i] = !rows.Label[i]
 		}
 	}
-	after, err := Run(t.Context(), rows, definition(), plan, nil)
+	after, err := Run(t.Context(), input(rows, plan), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +107,7 @@ func TestProductionStays(t *testing.T) {
 			rows.Label[i] = false
 		}
 	}
-	r, err := Run(t.Context(), rows, definition(), Plan{From: from, To: from + 56, Every: 56}, nil)
+	r, err := Run(t.Context(), input(rows, Plan{From: from, To: from + 56, Every: 56}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,5 +116,41 @@ func TestProductionStays(t *testing.T) {
 	}
 	if r.Rows != r.Steps[0].Rows+r.Steps[1].Rows || !(r.PRAUC.Difference.Value > 0) {
 		t.Errorf("all together %d rows, %+v", r.Rows, r.PRAUC)
+	}
+}
+
+// The laws of the lines: the frozen one keeps its first model, the latest one
+// takes each, and the gated one takes just those that the gate promoted.
+func TestLines(t *testing.T) {
+	rows := world(300, 44)
+	from := pipeline.Date(20000 + 7*24)
+	turned := from + 70 // from then on, the plan tells the opposite
+	plan := slices.Index(rows.Frame.CategoricalNames, "plan")
+	for i, d := range rows.AsOf {
+		if cell := &rows.Frame.Categorical[i*len(rows.Frame.CategoricalNames)+plan]; d >= turned {
+			*cell = map[string]string{"free": "paid", "paid": "free"}[*cell]
+		}
+	}
+	r, err := Run(t.Context(), input(rows, Plan{From: from, To: from + 112, Every: 28}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gated pipeline.Date
+	for k, s := range r.Steps {
+		if k == 0 && s.Verdict != promote.Promote {
+			t.Fatalf("the first model got %s: %s", s.Verdict, s.Reason)
+		}
+		if s.Verdict == promote.Promote {
+			gated = s.AsOf
+		}
+		want := map[string]pipeline.Date{LineFrozen: r.Steps[0].AsOf, LineGated: gated, LineLatest: s.AsOf}
+		for _, l := range s.Lines {
+			if l.TrainedOn != want[l.Name] {
+				t.Errorf("on %s %s serves the model of %s, want %s", s.AsOf, l.Name, l.TrainedOn, want[l.Name])
+			}
+		}
+	}
+	if n := len(r.Steps); len(r.Lines) != 3 || r.Lines[0].Models != 1 || r.Lines[2].Models != n || r.Lines[0].OverFrozen[0].Value != 0 {
+		t.Errorf("%d steps, lines %+v", n, r.Lines)
 	}
 }

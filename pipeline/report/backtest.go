@@ -74,13 +74,13 @@ func trainings(steps []backtest.Step) (out []pipeline.Date) {
 }
 
 func stepTable(steps []backtest.Step) table {
-	t := table{Caption: "Which model served when", Words: true, Head: []string{"as of", "model", "trained", "training rows", "snapshots", "churn rate", "mean risk", "note"}}
+	t := table{Caption: "Which model served when", Words: true, Head: []string{"as of", "model", "trained", "gate", "training rows", "snapshots", "churn rate", "mean risk", "note"}}
 	for _, s := range steps {
 		if !s.Measured() {
-			t.Rows = append(t.Rows, []string{s.AsOf.String(), "none yet", "–", "–", whole(s.Rows), percent1(s.BaseRate), "–", s.Note})
+			t.Rows = append(t.Rows, []string{s.AsOf.String(), "none yet", "–", "–", "–", whole(s.Rows), percent1(s.BaseRate), "–", s.Note})
 			continue
 		}
-		t.Rows = append(t.Rows, []string{s.AsOf.String(), s.Model, s.TrainedOn.String(), whole(s.TrainRows), whole(s.Rows), percent1(s.BaseRate), percent1(s.MeanRisk), s.Note})
+		t.Rows = append(t.Rows, []string{s.AsOf.String(), s.Model, s.TrainedOn.String(), string(s.Verdict), whole(s.TrainRows), whole(s.Rows), percent1(s.BaseRate), percent1(s.MeanRisk), s.Note})
 	}
 	return t
 }
