@@ -18,6 +18,7 @@ type judge struct {
 	decision Decision
 
 	rows         *dataset.Rows // those at risk, with the challenger's features, by user and then by date
+	champions    *dataset.Rows // the same with the champion's features; nil without one
 	ours, theirs metric.Sample // theirs is empty without a champion
 	rule         metric.Sample
 	challenger   series
@@ -182,11 +183,10 @@ func (j *judge) measure() (err error) {
 	samples := []metric.Sample{scored(&j.in.Challenger, j.rows)}
 	j.ours = samples[0]
 	if champion := j.in.Champion; champion != nil {
-		rows := j.rows
-		if champion.Rows != j.in.Challenger.Rows {
-			rows = champion.Rows.Take(cohort(champion.Rows))
+		if j.champions = j.rows; champion.Rows != j.in.Challenger.Rows {
+			j.champions = champion.Rows.Take(cohort(champion.Rows))
 		}
-		j.theirs = scored(champion, rows)
+		j.theirs = scored(champion, j.champions)
 		samples = append(samples, j.theirs)
 	}
 	var names []string
@@ -247,10 +247,11 @@ func (j *judge) leak() {
 	j.add(c)
 }
 
-// leap holds a challenger that wins a larger share of what the better of
-// champion and rule left to win than is allowed.
+// leap holds a challenger that wins a larger share of what was left to win than
+// is allowed: beyond the rule and the champion, as it is and as it once was
+// before the world changed.
 func (j *judge) leap(c *Criterion) {
-	known := max(j.champion[train.ROCAUC].Value, j.line[train.ROCAUC].Value)
+	known := max(j.champion[train.ROCAUC].Value, j.line[train.ROCAUC].Value, j.in.Champion.Promise)
 	won := (float64(c.Challenger) - known) / (1 - known)
 	if c.Outcome == Pass && won > j.params.Leap {
 		c.Outcome, c.Change = Unproven, lookForFuture

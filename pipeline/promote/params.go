@@ -18,6 +18,7 @@ type Params struct {
 	Metrics       Metrics `mapstructure:"metrics" json:"metrics"`
 	SliceLoss     float64 `mapstructure:"max_slice_loss" json:"max_slice_loss"`               // relative loss of the primary metric that a slice may show
 	Calibration   float64 `mapstructure:"max_calibration_error" json:"max_calibration_error"` // expected calibration error beyond its noise
+	Drift         float64 `mapstructure:"max_drift" json:"max_drift"`                         // share of the features that moved between training and the judged rows
 	Leap          float64 `mapstructure:"max_leap" json:"max_leap"`                           // share of 1 - ROC-AUC that may be won at once
 }
 
@@ -49,7 +50,7 @@ type Gain struct {
 func Defaults() Params {
 	return Params{PrimaryMetric: train.PRAUC, Confidence: 0.95, Bootstrap: 1000, MinUsers: 200,
 		Metrics:   Metrics{PRAUC: Bound{0, 0.01}, ROCAUC: Bound{0.55, -0.02}, LogLoss: Bound{0.69, -0.02}, Brier: Bound{0.25, -0.02}, Profit: Gain{-0.05}},
-		SliceLoss: 0.05, Calibration: 0.03, Leap: 0.5}
+		SliceLoss: 0.05, Calibration: 0.03, Drift: 0.25, Leap: 0.2}
 }
 
 // bound is a metric with its limits.
@@ -111,6 +112,7 @@ func (p Params) Validate() error {
 	}
 	share("max_slice_loss", p.SliceLoss)
 	share("max_calibration_error", p.Calibration)
+	share("max_drift", p.Drift)
 	share("max_leap", p.Leap)
 	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"slices"
 
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -33,6 +34,12 @@ type Contender struct {
 	// are of the same users, dates and labels in the same order, by the
 	// challenger's definition of churn: usually they are the same.
 	Rows *dataset.Rows
+	// Reference is the profile of the rows that the model was trained on; nil =
+	// there is none, and drift is not judged.
+	Reference *profile.Reference
+	// Promise is the ROC-AUC of the test period of the champion's own training,
+	// which says what can be reached without a leak; 0 = unknown. A challenger has none.
+	Promise float64
 }
 
 // Learned returns the last day that the model's training labels tell of.
@@ -148,6 +155,9 @@ func (j *judge) all() error {
 			return err
 		}
 		j.calibration()
+		if err := j.drift(); err != nil {
+			return err
+		}
 	}
 	j.baseline()
 	return nil

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"churn/model"
 	"churn/model/bundle"
 	"churn/model/calibrate"
 	"churn/model/encode"
 	"churn/model/logistic"
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -374,6 +376,46 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// A challenger trained on rows unlike those that judge it is held, unless the
+// champion's were no more like them; without a profile drift is not judged.
+func TestDrift(t *testing.T) {
+	rows := world(800, 6, 15)
+	moved := *rows
+	moved.Frame.Numeric = slices.Clone(rows.Frame.Numeric)
+	for i := range moved.Frame.Numeric {
+		moved.Frame.Numeric[i] += 3
+	}
+	like, unlike := profile.Of(profile.Rows{Frame: &rows.Frame, User: rows.User}), profile.Of(profile.Rows{Frame: &moved.Frame, User: rows.User})
+	for _, c := range []struct {
+		challenger, champion *profile.Reference
+		want                 Verdict
+		outcome              Outcome
+	}{{&like, &like, Promote, Pass}, {&like, nil, Promote, Pass}, {&unlike, &like, Hold, Unproven}, {&unlike, nil, Hold, Unproven}, {&unlike, &unlike, Promote, Pass}, {&like, &unlike, Promote, Pass}, {nil, &like, Promote, ""}} {
+		in := match(t, rows, truth(), weights{0.7, 0.3, 0, 0})
+		in.Challenger.Reference, in.Champion.Reference = c.challenger, c.champion
+		expect(t, decide(t, in), c.want, "drift", c.outcome)
+	}
+	in := match(t, rows, truth(), truth())
+	other := profile.Of(profile.Rows{Frame: &model.Frame{NumericNames: []string{"x"}, Numeric: make([]float64, 50)}})
+	in.Challenger.Reference = &other
+	if _, err := Judge(in, params()); err == nil || !strings.Contains(err.Error(), "gate: drift: ") {
+		t.Errorf("the profile of other features: %v", err)
+	}
+}
+
+// What the champion could once do is no leap, after a drift that it suffers from.
+func TestRecoveryIsNoLeap(t *testing.T) {
+	in := match(t, world(800, 6, 16), weights{2, 3, 0, 0}, weights{0.3, -0.5, 0, 0})
+	p := params()
+	p.Calibration, p.Metrics.LogLoss.Gain, p.Metrics.Brier.Gain = 1, -0.9, -0.9
+	for promise, want := range map[float64]Outcome{0: Unproven, 0.75: Pass} {
+		in.Champion.Promise = promise
+		if d, err := Judge(in, p); err != nil || d.Find("leak").Outcome != want {
+			t.Errorf("a promise of %v: %+v %v", promise, d.Find("leak"), err)
+		}
+	}
+}
+
 // The law: swapping the roles turns every difference around.
 func TestSwappingRolesFlipsTheSign(t *testing.T) {
 	in := match(t, world(400, 4, 10), truth(), weights{0.7, 0.5, 0.2, 0})
@@ -486,9 +528,9 @@ func TestValidate(t *testing.T) {
 	if err := Defaults().Validate(); err != nil {
 		t.Error(err)
 	}
-	p := Params{PrimaryMetric: "f1", Metrics: Metrics{Brier: Bound{Limit: -1}, Profit: Gain{math.NaN()}}, SliceLoss: 2, Calibration: -1, Leap: math.NaN()}
+	p := Params{PrimaryMetric: "f1", Metrics: Metrics{Brier: Bound{Limit: -1}, Profit: Gain{math.NaN()}}, SliceLoss: 2, Calibration: -1, Drift: 1.5, Leap: math.NaN()}
 	err := p.Validate()
-	for _, key := range []string{"primary_metric", "confidence", "bootstrap", "min_users", "metrics.brier.limit", "metrics.profit_at_capacity.gain", "max_slice_loss", "max_calibration_error", "max_leap"} {
+	for _, key := range []string{"primary_metric", "confidence", "bootstrap", "min_users", "metrics.brier.limit", "metrics.profit_at_capacity.gain", "max_slice_loss", "max_calibration_error", "max_drift", "max_leap"} {
 		if err == nil || !strings.Contains(err.Error(), "promote."+key+": ") {
 			t.Errorf("%s is not reported: %v", key, err)
 		}
