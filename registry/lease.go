@@ -2,9 +2,14 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
+
+	"churn/registry/store"
 )
 
 // Lease is a lock that ends by itself: whoever holds it and dies keeps others
@@ -128,4 +133,92 @@ func (l *Lease) advance(ctx context.Context, next leaseRecord) error {
 	}
 	l.record = next
 	return nil
+}
+
+// Hold keeps a version from being collected until a time: for a reader that
+// may read its files again. It fails if the version is not there. A holder that
+// calls again prolongs its hold.
+func (r *Registry) Hold(ctx context.Context, version, holder string, until, now time.Time) (*Lease, error) {
+	name := fmt.Sprintf("reader-%s-%s", version, digest([]byte(holder))[:8])
+	l, err := r.acquire(ctx, leaseRecord{Name: name, Holder: holder, Since: now.UTC(), Until: until.UTC(), Version: version}, now)
+	if err != nil {
+		return nil, err
+	}
+	// Looked at after the lease was written: Collect looks in the other order.
+	if _, err := r.find(ctx, version); err != nil {
+		return nil, errors.Join(err, l.Release(ctx))
+	}
+	return l, nil
+}
+
+// readers returns a running lease of each version that is being read.
+func (r *Registry) readers(ctx context.Context, now time.Time) (map[string]leaseRecord, error) {
+	last, _, err := r.leases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]leaseRecord{}
+	for _, name := range last {
+		l, err := r.lastLease(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if l.Version != "" && l.runs(now) {
+			out[l.Version] = l
+		}
+	}
+	return out, nil
+}
+
+// leases returns the names of all leases, and all objects of the folder.
+func (r *Registry) leases(ctx context.Context) (names []string, objects []store.Object, err error) {
+	objects, err = r.store.List(ctx, leasesDir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("registry: %w", err)
+	}
+	for _, o := range objects {
+		if name := leaseOf(o.Key); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, objects, nil
+}
+
+// leaseOf returns the name of the lease that an object belongs to, or "".
+func leaseOf(key string) string {
+	m := leaseObject.FindStringSubmatch(key)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+var leaseObject = regexp.MustCompile(`^leases/([a-z][a-z0-9-]*)-[0-9]{8}\.json$`)
+
+// oldLeases returns the records of leases that are of no use any more: those
+// that a later one has replaced, and the last ones of readers, if they are old
+// and over. The last record of another lease stays, so that its numbers go on.
+func (r *Registry) oldLeases(ctx context.Context, old func(store.Object) bool) (keys []string, err error) {
+	_, objects, err := r.leases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range objects {
+		name := leaseOf(o.Key)
+		last := i+1 == len(objects) || leaseOf(objects[i+1].Key) != name // in the order of their numbers
+		if name == "" || !old(o) || last && !strings.HasPrefix(name, "reader-") {
+			continue
+		}
+		if last {
+			l, err := r.lastLease(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			if !l.Released && !old(store.Object{Modified: l.Until}) {
+				continue
+			}
+		}
+		keys = append(keys, o.Key)
+	}
+	return keys, nil
 }

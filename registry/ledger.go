@@ -69,14 +69,22 @@ type Entry struct {
 	Aliases   Aliases  `json:"aliases"` // after this entry
 	// Removing are the versions that count as removed although files of theirs
 	// may still be there.
-	Removing   []string `json:"removing,omitempty"`
-	Highest    int      `json:"highest,omitempty"`    // number of the latest version that was ever collected
-	Collection int      `json:"collection,omitempty"` // number of the last entry that collected
+	Removing   []Removal `json:"removing,omitempty"`
+	Highest    int       `json:"highest,omitempty"`    // number of the latest version that was ever collected
+	Collection int       `json:"collection,omitempty"` // number of the last entry that collected
 	sealed
 }
 
+// Removal is a version that goes, and the folder of its files.
+type Removal struct {
+	Version string `json:"version"`
+	Folder  string `json:"folder"`
+}
+
 // condemned reports whether a version counts as removed.
-func (e *Entry) condemned(version string) bool { return slices.Contains(e.Removing, version) }
+func (e *Entry) condemned(version string) bool {
+	return slices.ContainsFunc(e.Removing, func(x Removal) bool { return x.Version == version })
+}
 
 // Move asks for an alias to be moved.
 type Move struct {

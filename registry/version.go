@@ -46,10 +46,12 @@ type Lineage struct {
 	CodeDigest   string               `json:"code_digest"` // SHA-256 of the program
 }
 
-// Origin is the version that an imported one was in its first registry.
+// Origin is what an imported version was in the registry that exported it.
 type Origin struct {
-	Version string `json:"version"`
-	Seal    string `json:"seal"` // of its manifest there
+	Version string    `json:"version"`
+	Parent  string    `json:"parent,omitempty"`
+	Created time.Time `json:"created"`
+	Seal    string    `json:"seal"` // of its manifest there
 }
 
 // Candidate is a version to be. Its identity is the bundle.
@@ -265,12 +267,12 @@ func (r *Registry) find(ctx context.Context, name string) (Manifest, error) {
 			return Manifest{}, r.noAlias(name)
 		}
 	}
-	if tail.condemned(version) {
-		return Manifest{}, fmt.Errorf("registry: version %s was removed by `churn registry gc` on %s; `churn registry list` shows those that are there", version, tail.Time.Format(time.DateOnly))
-	}
 	m, err := r.manifest(ctx, version)
-	if absent(err) && version == name {
-		return m, fmt.Errorf("registry: there is no version %s; `churn registry list` shows them", name)
+	switch gone := tail.condemned(version) || absent(err); {
+	case gone && number(version) <= tail.Highest:
+		return Manifest{}, fmt.Errorf("registry: version %s was removed by `churn registry gc`; `churn registry list` shows those that are there", version)
+	case gone && version == name:
+		return Manifest{}, fmt.Errorf("registry: there is no version %s; `churn registry list` shows them", name)
 	}
 	return m, err
 }

@@ -531,7 +531,7 @@ func brokenCalls() []badInput {
 		{name: "argument too many", args: "prepare now",
 			code: exitUsage, stderr: lines{`prepare takes no argument "now"; flags go before arguments, and global flags before the command`, hint}},
 		{name: "subcommand of registry unknown", args: "registry shwo v0001",
-			code: exitUsage, stderr: lines{`registry has no subcommand "shwo"; use list, show`, hint}},
+			code: exitUsage, stderr: lines{`registry has no subcommand "shwo"; use list, show, history, who, rollback, verify, gc, export, import`, hint}},
 		{name: "subcommand of config unknown", args: "config cehck",
 			code: exitUsage, stderr: lines{`config has no subcommand "cehck"; use show, check`, hint}},
 		{name: "registry show without a version", args: "registry show",

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,24 +12,51 @@ import (
 )
 
 func registryCommand(s *session) *cli.Command {
+	const version = "VERSION|ALIAS"
 	return &cli.Command{
 		Name:  "registry",
-		Usage: "look at the trained models",
+		Usage: "the trained models: which there are, which was in use when and why, and whether they are sound",
 		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "list all versions, their figures and aliases", Action: func(c *cli.Context) error { return s.registryList(c) }},
-			{Name: "show", Usage: "check one version and print its model card", ArgsUsage: "VERSION|ALIAS", Action: func(c *cli.Context) error { return s.registryShow(c) }},
+			{Name: "list", Usage: "list all versions, their figures and aliases", Action: s.onRegistry(s.registryList)},
+			{Name: "show", Usage: "check one version and print its model card", ArgsUsage: version, Action: s.onVersion("", s.registryShow)},
+			{Name: "history", Usage: "list the moves of the aliases: who, when, why, from, to", Action: s.onRegistry(s.registryHistory)},
+			{Name: "who", Usage: "tell which model answered at a time", Flags: whoFlags(), Action: s.onRegistry(s.registryWho)},
+			{Name: "rollback", Usage: "put the previous model, or another, back into production", Flags: rollbackFlags(), Action: s.onRegistry(s.registryRollback)},
+			{Name: "verify", Usage: "recompute every digest, the chain of the ledger, and the stored answers of the models", ArgsUsage: "[" + version + "]", Action: s.onVersion(everyVersion, s.registryVerify)},
+			{Name: "gc", Usage: "remove versions that nobody has used for registry.keep_days, and leftovers", Flags: gcFlags(), Action: s.onRegistry(s.registryCollect)},
+			{Name: "export", Usage: "write one version as one file", ArgsUsage: version, Flags: exportFlags(), Action: s.onVersion("", s.registryExport)},
+			{Name: "import", Usage: "check a version that export wrote, and take it", ArgsUsage: "FILE", Action: s.registryImport},
 		},
 	}
 }
 
-func (s *session) registryList(c *cli.Context) error {
-	if err := s.load(c, nil); err != nil {
-		return err
+// onRegistry makes the action of a command without arguments.
+func (s *session) onRegistry(run func(*cli.Context, *registry.Registry) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := s.load(c, nil); err != nil {
+			return err
+		}
+		r, err := s.registry(c.Context)
+		if err != nil {
+			return err
+		}
+		return run(c, r)
 	}
-	r, err := s.registry(c.Context)
-	if err != nil {
-		return err
+}
+
+// onVersion makes the action of a command on a version, or on other if none is
+// named.
+func (s *session) onVersion(other string, run func(*cli.Context, *registry.Registry, string) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		name, err := argument(c, "version or alias, such as v0001 or "+registry.Production, other)
+		if err != nil {
+			return err
+		}
+		return s.onRegistry(func(c *cli.Context, r *registry.Registry) error { return run(c, r, name) })(c)
 	}
+}
+
+func (s *session) registryList(c *cli.Context, r *registry.Registry) error {
 	versions, err := r.List(c.Context)
 	if err != nil {
 		return err
@@ -48,24 +74,16 @@ func (s *session) registryList(c *cli.Context) error {
 			fmt.Fprintf(w, "no models in %s yet; `churn train` makes one\n", r)
 		}
 		for _, m := range versions {
-			line := fmt.Sprintf("%s  %-9s data to %s  pr_auc %.4f  roc_auc %.4f  made %s  %s", m.Version, m.Kind, m.AsOf, m.Metrics["pr_auc"], m.Metrics["roc_auc"], m.Created.Format("2006-01-02 15:04"), strings.Join(aliases.Names(m.Version), ", "))
+			line := fmt.Sprintf("%s  %-9s data to %s  pr_auc %.4f  roc_auc %.4f  made %s  %s", m.Version, m.Kind, m.AsOf, m.Metrics["pr_auc"], m.Metrics["roc_auc"], m.Created.Format(minute), strings.Join(aliases.Names(m.Version), ", "))
 			fmt.Fprintln(w, strings.TrimRight(line, " "))
 		}
 	})
 }
 
-func (s *session) registryShow(c *cli.Context) error {
-	name, err := argument(c, "version or alias, such as v0001 or "+registry.Production, "")
-	if err != nil {
-		return err
-	}
-	if err := s.load(c, nil); err != nil {
-		return err
-	}
-	r, err := s.registry(c.Context)
-	if err != nil {
-		return err
-	}
+// minute is how times are shown, in UTC.
+const minute = "2006-01-02 15:04"
+
+func (s *session) registryShow(c *cli.Context, r *registry.Registry, name string) error {
 	v, err := r.Load(c.Context, name)
 	if err != nil {
 		return err
@@ -80,18 +98,15 @@ func (s *session) registryShow(c *cli.Context) error {
 // printVersion shows what the registry knows of a version, and its card.
 func printVersion(w io.Writer, v *registry.Version, aliases registry.Aliases) {
 	m := v.Manifest
-	fmt.Fprintf(w, "version   %s  %s\n", m.Version, strings.Join(aliases.Names(m.Version), ", "))
+	fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("version   %s  %s", m.Version, strings.Join(aliases.Names(m.Version), ", ")), " "))
 	fmt.Fprintf(w, "          digest sha256:%s\n", m.Digest)
-	fmt.Fprintf(w, "          made %s by churn %s from data to %s; trained while %s was in production\n", m.Created.Format("2006-01-02 15:04"), m.Lineage.CodeVersion, m.AsOf, cmp.Or(m.Parent, "nothing"))
+	fmt.Fprintf(w, "          made %s by churn %s from data to %s; trained while %s was in production\n", m.Created.Format(minute), m.Lineage.CodeVersion, m.AsOf, cmp.Or(m.Parent, "nothing"))
 	if o := m.Imported; o != nil {
-		fmt.Fprintf(w, "          imported; it was %s where it was made\n", o.Version)
+		fmt.Fprintf(w, "          imported; it was %s where it was made on %s\n", o.Version, o.Created.Format(minute))
 	}
-	names := slices.Collect(func(yield func(string) bool) {
-		for _, f := range m.Files {
-			if !yield(f.Path) {
-				return
-			}
-		}
-	})
+	var names []string
+	for _, f := range m.Files {
+		names = append(names, f.Path)
+	}
 	fmt.Fprintf(w, "          files %s\n\n%s", strings.Join(names, ", "), v.Files[registry.CardFile])
 }

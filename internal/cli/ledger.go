@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"churn/pipeline"
+	"churn/registry"
+)
+
+// registryHistory prints the ledger, oldest first. A broken chain is marked
+// where it breaks, and is a failure.
+func (s *session) registryHistory(c *cli.Context, r *registry.Registry) error {
+	entries, broken := r.History(c.Context)
+	report := struct {
+		Entries []registry.Entry `json:"entries"`
+		Fault   string           `json:"fault,omitempty"`
+	}{Entries: append([]registry.Entry{}, entries...)}
+	if broken != nil {
+		report.Fault = broken.Error()
+	}
+	err := s.print(report, func(w io.Writer) {
+		if len(entries) == 0 && broken == nil {
+			fmt.Fprintf(w, "nothing was promoted yet in %s\n", r)
+		}
+		var before registry.Entry
+		for _, e := range entries {
+			if !e.Follows(before) {
+				fmt.Fprintf(w, "        --- the chain is broken here ---\n")
+			}
+			printEntry(w, e)
+			before = e
+		}
+	})
+	return errors.Join(err, broken)
+}
+
+// printEntry shows an entry in one line.
+func printEntry(w io.Writer, e registry.Entry) {
+	what := fmt.Sprintf("%s → %s", cmp.Or(e.From, "nothing"), cmp.Or(e.To, "nothing"))
+	if e.Action == registry.ActionCollect {
+		what = "removed " + strings.Join(e.Collected, ", ")
+	}
+	fmt.Fprintf(w, "%6d  %s  %-10s  %s  by %s", e.Number, e.Time.Format(minute), e.Action, what, e.Actor)
+	if e.Verdict != "" {
+		fmt.Fprintf(w, "; %s", e.Verdict)
+	}
+	if e.Override {
+		fmt.Fprint(w, ", OVERRULED")
+	}
+	if e.Reason != "" {
+		fmt.Fprintf(w, "; %s", e.Reason)
+	}
+	fmt.Fprintln(w)
+}
+
+func whoFlags() []cli.Flag {
+	return []cli.Flag{&cli.StringFlag{Name: "at", Usage: "`TIME`: 2026-04-30 (the end of that day) or 2026-04-30T12:00:00Z (default: now)"}}
+}
+
+// registryWho tells which versions were in use at a time.
+func (s *session) registryWho(c *cli.Context, r *registry.Registry) error {
+	at, err := parseMoment(c.String("at"), s.now())
+	if err != nil {
+		return err
+	}
+	e, err := r.Who(c.Context, at)
+	if err != nil {
+		return err
+	}
+	report := struct {
+		At      time.Time        `json:"at"`
+		Aliases registry.Aliases `json:"aliases"`
+		Since   registry.Entry   `json:"since"`
+	}{at.UTC(), e.Aliases, e}
+	return s.print(report, func(w io.Writer) {
+		fmt.Fprintf(w, "%s was in production at %s", cmp.Or(e.Aliases.Production, "nothing"), at.UTC().Format(time.RFC3339))
+		if e.Aliases.Challenger != "" {
+			fmt.Fprintf(w, "; challenger %s", e.Aliases.Challenger)
+		}
+		if e.Aliases.Previous != "" {
+			fmt.Fprintf(w, "; before it %s", e.Aliases.Previous)
+		}
+		fmt.Fprintln(w, ". The last move until then:")
+		printEntry(w, e)
+	})
+}
+
+// parseMoment reads a time, or a date for its end in UTC.
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return now, nil
+	}
+	if d, err := pipeline.ParseDate(text); err == nil {
+		return (d + 1).Time().Add(-time.Nanosecond), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, usageError{fmt.Errorf("--at: %q is neither a date such as 2026-04-30 nor a time such as 2026-04-30T12:00:00Z", text)}
+	}
+	return t, nil
+}
+
+func rollbackFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "to", Value: registry.Previous, Usage: "`VERSION` to go back to"},
+		&cli.StringFlag{Name: "reason", Usage: "why, in `TEXT`; it is recorded"},
+	}
+}
+
+// registryRollback puts an earlier version back into production, after it has
+// shown that it is sound and answers as it did.
+func (s *session) registryRollback(c *cli.Context, r *registry.Registry) error {
+	reason := strings.TrimSpace(c.String("reason"))
+	if reason == "" {
+		return usageError{errors.New("rollback needs --reason TEXT: whoever looks at the history later will want to know")}
+	}
+	aliases, err := r.Aliases(c.Context)
+	if err != nil {
+		return err
+	}
+	target, err := r.Load(c.Context, c.String("to"))
+	if err != nil {
+		return err
+	}
+	if target.Version == aliases.Production {
+		return fmt.Errorf("%s is in production already; `churn registry list` shows the others", target.Version)
+	}
+	if err := answers(target); err != nil {
+		return fmt.Errorf("%w; production stays %s", err, aliases.Production)
+	}
+	e, err := r.Move(c.Context, registry.Move{Action: registry.ActionRollback, From: aliases.Production, To: target.Version, Actor: s.actor(), Reason: reason, Time: s.stamp()})
+	if err != nil {
+		return err
+	}
+	s.log.Info("rolled back", "from", e.From, "to", e.To)
+	return s.print(e, func(w io.Writer) {
+		fmt.Fprintf(w, "rollback  %s is in production; %s is previous now\n", e.To, cmp.Or(e.From, "nothing"))
+	})
+}
