@@ -641,7 +641,7 @@ func (c *badInput) churn(dir, args string) (code int, stdout, stderr string) {
 		command = append(command, words[i])
 	}
 	var out, errs bytes.Buffer
-	code = cli.Main(context.Background(), slices.Concat(all, global, command), c.env, &out, &errs)
+	code = cli.Main(context.Background(), slices.Concat(all, global, command), append(slices.Clone(c.env), actAsChurn+"=1"), &out, &errs)
 	return code, stable(out.String(), dir), stable(errs.String(), dir)
 }
 

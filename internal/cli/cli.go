@@ -169,7 +169,7 @@ func (s *session) load(c *cli.Context, flags map[string]string) error {
 	if err := s.openClock(); err != nil {
 		return err
 	}
-	s.json = c.Bool("json")
+	s.json, s.globals = c.Bool("json"), globals(c)
 	loaded, err := config.Load(config.Request{File: c.String("config"), Environ: s.environ, Set: c.StringSlice("set"), Profile: c.String("profile"), Flags: flags})
 	if err != nil {
 		return configError{err}

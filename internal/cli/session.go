@@ -32,6 +32,7 @@ type session struct {
 	args           []string // as typed
 	stdout, stderr io.Writer
 	environ        []string
+	globals        []string         // flags of a child with the same settings
 	now            func() time.Time // of the machine
 	stamp          func() time.Time // for records; fixed by SOURCE_DATE_EPOCH
 

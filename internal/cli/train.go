@@ -209,7 +209,12 @@ func candidateFiles(c train.Candidate, report train.Report, lineage train.Lineag
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{registry.BundleFile: data, registry.MetricsFile: append(metrics, '\n'), registry.CardFile: train.Card(c, report, lineage)}, nil
+	reference, signature, sample, err := c.Papers().Encode()
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{registry.BundleFile: data, registry.MetricsFile: append(metrics, '\n'), registry.CardFile: train.Card(c, report, lineage),
+		registry.ProfileFile: reference, registry.SignatureFile: signature, registry.SampleFile: sample}, nil
 }
 
 // lineage says what the models of this session are made from and with.

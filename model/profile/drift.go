@@ -21,17 +21,17 @@ const (
 
 // Limits say from where on a distance matters.
 type Limits struct {
-	WarnPSI   float64 // index below which nobody would act on a drift
-	FailPSI   float64 // index from which a drift is an alarm
-	FDR       float64 // share of chance among the features that are said to have moved
-	FailShare float64 // of the features that fail, from which the whole fails
+	WarnPSI    float64 // index below which nobody would act on a drift
+	FailPSI    float64 // index from which a drift is an alarm
+	FDR        float64 // share of chance among the features that are said to have moved
+	MovedShare float64 // of the features that warn or fail, from which the whole fails
 }
 
 // DefaultLimits returns the customary 0.1 and 0.25 (Siddiqi, "Credit Risk
 // Scorecards", Wiley 2006) as the least effects, one false alarm in a hundred
-// comparisons without drift, and a tenth of the features for an alarm about
-// all: some always move, such as the age of accounts.
-func DefaultLimits() Limits { return Limits{WarnPSI: 0.1, FailPSI: 0.25, FDR: 0.01, FailShare: 0.1} }
+// comparisons without drift, and a fifth of the features for an alarm about all:
+// some always move, such as the age of accounts and all that adds up for ever.
+func DefaultLimits() Limits { return Limits{WarnPSI: 0.1, FailPSI: 0.25, FDR: 0.01, MovedShare: 0.2} }
 
 // Feature is how one feature, or the score, has moved.
 type Feature struct {
@@ -53,17 +53,17 @@ type Feature struct {
 
 // Drift is how far rows have moved from a reference.
 type Drift struct {
-	Status    Status     `json:"status"`
-	Rows      int        `json:"rows"`
-	Users     int        `json:"users"`
-	Features  []Feature  `json:"features"` // numeric, then categorical, as in the reference
-	Score     *Feature   `json:"score,omitempty"`
-	MeanScore [2]float64 `json:"mean_score"` // before, now; zeros without scores
-	HighShare [2]float64 `json:"high_share"`
-	Warned    int        `json:"warned"` // features
-	Failed    int        `json:"failed"`
-	FailShare float64    `json:"fail_share"`       // of the features
-	Limit     float64    `json:"fail_share_limit"` // from which the whole fails
+	Status     Status     `json:"status"`
+	Rows       int        `json:"rows"`
+	Users      int        `json:"users"`
+	Features   []Feature  `json:"features"` // numeric, then categorical, as in the reference
+	Score      *Feature   `json:"score,omitempty"`
+	MeanScore  [2]float64 `json:"mean_score"` // before, now; zeros without scores
+	HighShare  [2]float64 `json:"high_share"`
+	Warned     int        `json:"warned"` // features
+	Failed     int        `json:"failed"`
+	MovedShare float64    `json:"moved_share"` // of the features, those that warn or fail
+	Limit      float64    `json:"moved_limit"` // from which the whole fails
 }
 
 // LeastRows is the number of rows below which nothing can be said of drift.
@@ -75,8 +75,8 @@ var ErrFewRows = fmt.Errorf("fewer than %d rows: too few to tell of drift", Leas
 // Drift compares rows, and scores if there are any, with the reference. The
 // features must be those of the reference, in its order.
 //
-// The whole fails if the score fails or at least a share FailShare of the
-// features does, and warns if anything else does not rest.
+// The whole fails if the score fails or at least a share MovedShare of the
+// features warns or fails, and warns if anything else does not rest.
 func (r *Reference) Drift(rows Rows, scores Scores, l Limits) (Drift, error) {
 	if err := r.comparable(rows, scores); err != nil {
 		return Drift{}, err
@@ -87,7 +87,7 @@ func (r *Reference) Drift(rows Rows, scores Scores, l Limits) (Drift, error) {
 		all = append(all, r.Score.compareScores(scores))
 	}
 	features := judge(all, l)
-	d := Drift{Status: OK, Rows: g.rows, Users: g.users(), Features: features, Limit: l.FailShare}
+	d := Drift{Status: OK, Rows: g.rows, Users: g.users(), Features: features, Limit: l.MovedShare}
 	if len(scores.Probability) > 0 {
 		last := len(features) - 1
 		d.Score, d.Features = &features[last], features[:last]
@@ -134,15 +134,16 @@ func (d *Drift) sum() {
 			d.Failed++
 		}
 	}
-	d.FailShare = float64(d.Failed) / float64(max(len(d.Features), 1))
+	moved := d.Warned + d.Failed
+	d.MovedShare = float64(moved) / float64(max(len(d.Features), 1))
 	score := OK
 	if d.Score != nil {
 		score = d.Score.Status
 	}
 	switch {
-	case score == Fail || d.Failed > 0 && d.FailShare >= d.Limit:
+	case score == Fail || moved > 0 && d.MovedShare >= d.Limit:
 		d.Status = Fail
-	case score == Warn || d.Warned+d.Failed > 0:
+	case score == Warn || moved > 0:
 		d.Status = Warn
 	}
 }

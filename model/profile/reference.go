@@ -84,6 +84,7 @@ const (
 	percentiles = 100   // intervals between points
 	bins        = 10    // at most, each a whole number of percentiles
 	leastShare  = 0.005 // of the rows, that a level of its own needs
+	leastRows   = 30    // likewise: of many rare values those that happen to be less rare would be chosen, and not be so again
 	maxLevels   = 50
 	maxRare     = 1000
 	scoreName   = "score"
@@ -263,7 +264,7 @@ func categoricalOf(name string, values []string, g groups) Categorical {
 	}
 	slices.SortFunc(all, func(a, b Level) int { return cmp.Or(b.Rows-a.Rows, cmp.Compare(a.Value, b.Value)) })
 	for _, l := range all {
-		if len(c.Levels) < maxLevels && float64(l.Rows) >= leastShare*float64(len(values)) {
+		if len(c.Levels) < maxLevels && l.Rows >= leastRows && float64(l.Rows) >= leastShare*float64(len(values)) {
 			c.Levels = append(c.Levels, l)
 			continue
 		}

@@ -51,5 +51,5 @@ func share(r *profile.Reference, rows *dataset.Rows) (failed Number, most string
 			index, most = f.PSI, fmt.Sprintf(", most of all %s (population stability index %.2f)", f.Name, f.PSI)
 		}
 	}
-	return Number(d.FailShare), most, nil
+	return Number(float64(d.Failed) / float64(len(d.Features))), most, nil
 }

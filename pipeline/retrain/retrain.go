@@ -168,7 +168,7 @@ func (in Input) drift() Reason {
 		r.Text = in.Champion.NoDrift
 	default:
 		d := in.Champion.Drift
-		r.Due, r.Value, r.Limit = d.Status == profile.Fail, number(d.FailShare), number(d.Limit)
+		r.Due, r.Value, r.Limit = d.Status == profile.Fail, number(d.MovedShare), number(d.Limit)
 		r.Text = fmt.Sprintf("drift %s: %d of %d features of the cohort fail, %d warn", d.Status, d.Failed, len(d.Features), d.Warned)
 		if d.Score != nil {
 			r.Text += fmt.Sprintf("; the scores are %s (PSI %.3f, limit %.3f)", d.Score.Status, d.Score.PSI, d.Score.FailLimit)

@@ -15,7 +15,7 @@ import (
 // of day 100, the latest training of day 107, labels have matured by 14 days.
 func quiet() Input {
 	return Input{AsOf: 151, Matured: 121, Trained: 107, Champion: &Champion{Version: "v0003", AsOf: 130,
-		Drift:       &profile.Drift{Status: profile.Warn, Features: make([]profile.Feature, 80), Failed: 4, FailShare: 0.05, Limit: 0.1},
+		Drift:       &profile.Drift{Status: profile.Warn, Features: make([]profile.Feature, 80), Failed: 4, MovedShare: 0.05, Limit: 0.1},
 		Performance: &Kept{From: 108, To: 121, Rows: 900, Now: metric.Estimate{Name: "pr_auc", Value: 0.41, Low: 0.36, High: 0.47}, Promise: 0.5}}}
 }
 
