@@ -84,7 +84,7 @@ func (s *session) prepareBasis(files source.Files, checked *validate.Report) wor
 // prepare validates the raw data and builds the timelines from it.
 func (s *session) prepare(ctx context.Context) (checked validate.Report, report prepare.Report, err error) {
 	started := s.stamp()
-	writing := s.files.Begin("prepare", s.files.Timelines().Path)
+	writing := s.files.Begin(stagePrepare)
 	out := prepare.Outputs{Format: s.files.Format, Timelines: s.files.Timelines().Path, UserDaily: s.files.UserDaily().Path, UsersClean: s.files.UsersClean().Path}
 	if s.config.Prepare.WriteEvents {
 		out.EventsClean = s.files.EventsClean().Path
@@ -104,7 +104,7 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 	if err := s.recordPrepared(writing, report, made); err != nil {
 		return checked, report, err
 	}
-	return checked, report, writing.End(basis, checked.Inputs)
+	return checked, report, writing.End(s.files.Timelines().Path, basis, checked.Inputs)
 }
 
 // recordPrepared adds what prepare wrote to its outputs.
@@ -205,12 +205,12 @@ func (s *session) features(ctx context.Context) (report features.Report, err err
 	if err := s.files.Agree(s.files.Timelines(), state, report.Input); err != nil {
 		return report, err
 	}
-	basis, writing := s.featuresBasis(state, asOf), s.files.Begin("features", out.Path)
+	basis, writing := s.featuresBasis(state, asOf), s.files.Begin(stageFeatures)
 	made := workspace.Made{Inputs: basis.Inputs, ConfigDigest: basis.Digest(), Started: started}
 	if err := errors.Join(writing.Report("features_latest", report, 0), writing.Table(out, report.Output, made)); err != nil {
 		return report, err
 	}
-	return report, writing.End(basis, nil)
+	return report, writing.End(out.Path, basis, nil)
 }
 
 // labelled is the report of the stage labels.
@@ -249,7 +249,7 @@ func (s *session) labels(ctx context.Context) (report labelled, err error) {
 	if err := s.files.Agree(s.files.Timelines(), state, report.Labels.Input); err != nil {
 		return report, err
 	}
-	writing := s.files.Begin("labels", s.files.TrainingSet().Path)
+	writing := s.files.Begin(stageLabels)
 	made := workspace.Made{Inputs: []pipeline.FileState{state}, ConfigDigest: config.Digest(s.config.Labels, s.config.Features.EveryDays, asOf), Started: started}
 	if err := writing.Table(out, report.Labels.Output, made); err != nil {
 		return report, err
@@ -260,7 +260,7 @@ func (s *session) labels(ctx context.Context) (report labelled, err error) {
 	if err := writing.Report("labels_latest", report, 0); err != nil {
 		return report, err
 	}
-	return report, writing.End(s.labelsBasis(state, featuresState, asOf), nil)
+	return report, writing.End(s.files.TrainingSet().Path, s.labelsBasis(state, featuresState, asOf), nil)
 }
 
 // dataset joins features and labels to the training set.

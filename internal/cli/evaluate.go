@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"churn/internal/atomicfile"
+	"churn/internal/workspace"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -24,7 +24,7 @@ func evaluateCommand(s *session) *cli.Command {
 		ArgsUsage: "[VERSION|ALIAS]",
 		Flags:     periodFlags(),
 		Action: s.measured(func(ctx context.Context, name string, p period) error {
-			e, err := s.evaluate(ctx, name, p)
+			e, err := s.evaluate(ctx, s.files.Begin("evaluate"), name, p)
 			if err != nil {
 				return err
 			}
@@ -99,8 +99,8 @@ func dateFlag(c *cli.Context, name string) (pipeline.Date, error) {
 	return d, nil
 }
 
-// evaluate measures a version and writes the figures.
-func (s *session) evaluate(ctx context.Context, name string, p period) (e evaluate.Evaluation, err error) {
+// evaluate measures a version and writes the figures, as an output of a stage.
+func (s *session) evaluate(ctx context.Context, writing *workspace.Stage, name string, p period) (e evaluate.Evaluation, err error) {
 	m, _, err := s.model(ctx, name)
 	if err != nil {
 		return e, err
@@ -134,8 +134,7 @@ func (s *session) evaluate(ctx context.Context, name string, p period) (e evalua
 	if err != nil {
 		return e, err
 	}
-	_, err = atomicfile.WriteJSON(s.files.Metrics("evaluation_"+e.Version+p.suffix()), e)
-	return e, err
+	return e, writing.Report("evaluation_"+e.Version+p.suffix(), e, 0)
 }
 
 // splitOf returns the periods that a version was trained and tested on.
@@ -150,12 +149,17 @@ func (s *session) trainingReport(ctx context.Context, version string) (r train.R
 	if err != nil {
 		return r, err
 	}
+	return trainingOf(v)
+}
+
+// trainingOf decodes the report that a version was registered with.
+func trainingOf(v *registry.Version) (r train.Report, err error) {
 	data, err := v.File(registry.MetricsFile)
 	if err != nil {
 		return r, err
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("model %s: %s: %w", version, registry.MetricsFile, err)
+		return r, fmt.Errorf("model %s: %s: %w", v.Version, registry.MetricsFile, err)
 	}
 	return r, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/internal/atomicfile"
+	"churn/internal/workspace"
 	"churn/model/metric"
 	"churn/pipeline"
 	"churn/pipeline/backtest"
@@ -51,32 +52,71 @@ func (s *session) report(ctx context.Context, name string) (reportResult, error)
 	return s.reportOn(ctx, name, period{from: pipeline.NoDate, to: pipeline.NoDate})
 }
 
+// reportBasis returns what decides the page of a version.
+func (s *session) reportBasis(ctx context.Context, name string) (b workspace.Basis, err error) {
+	m, err := s.version(ctx, name)
+	if err != nil {
+		return b, err
+	}
+	timelines, err := s.files.State(s.files.Timelines())
+	if err != nil {
+		return b, err
+	}
+	c := s.config
+	b = workspace.Basis{Inputs: []pipeline.FileState{timelines, versionState(m.Manifest)}, Settings: []pipeline.Setting{workspace.Setting("evaluate", c.Evaluate),
+		workspace.Setting("value", c.Value), workspace.Setting("train", []any{c.Train.MaxRows, c.Train.Bootstrap, c.Train.Seed})}}
+	for _, path := range []string{s.files.Metrics("backtest_latest"), s.files.Metrics("override_" + m.Version)} {
+		if exists(path) {
+			b.Raw = append(b.Raw, path)
+		}
+	}
+	return b, nil
+}
+
 // reportOn measures a version on a period and writes its page, with the latest
-// backtest if there is one.
+// backtest if there is one. A page of the test period is an end of the stage.
 func (s *session) reportOn(ctx context.Context, name string, p period) (r reportResult, err error) {
-	e, err := s.evaluate(ctx, name, p)
+	basis, err := s.reportBasis(ctx, name)
 	if err != nil {
 		return r, err
 	}
-	training, err := s.trainingReport(ctx, e.Version)
+	raw, err := s.files.Identify(ctx, basis.Raw)
 	if err != nil {
 		return r, err
 	}
-	if e.Warnings, err = s.overruled(e); err != nil {
-		return r, err
-	}
-	past, err := s.latestBacktest(ctx, name)
+	writing := s.files.Begin(stageReport)
+	e, err := s.evaluate(ctx, writing, name, p)
 	if err != nil {
 		return r, err
 	}
-	page, err := report.Render(report.Input{Evaluation: e, Training: &training, Backtest: past})
+	page, err := s.render(ctx, name, &e)
 	if err != nil {
 		return r, err
 	}
 	r = reportResult{Version: e.Version, Path: filepath.Join(s.config.Paths.Reports, "model_"+e.Version+p.suffix()+".html"), evaluation: e}
 	info, err := atomicfile.Write(r.Path, page)
 	r.Bytes, r.SHA256 = info.Bytes, info.SHA256
-	return r, err
+	if err != nil || p.suffix() != "" {
+		return r, err
+	}
+	writing.File(r.Path, info)
+	return r, errors.Join(writing.Report("report_latest", r, 0), writing.End(r.Path, basis, raw))
+}
+
+// render makes the page of an evaluation, and adds to its warnings.
+func (s *session) render(ctx context.Context, name string, e *evaluate.Evaluation) ([]byte, error) {
+	training, err := s.trainingReport(ctx, e.Version)
+	if err != nil {
+		return nil, err
+	}
+	if e.Warnings, err = s.overruled(*e); err != nil {
+		return nil, err
+	}
+	past, err := s.latestBacktest(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return report.Render(report.Input{Evaluation: *e, Training: &training, Backtest: past})
 }
 
 // overruled returns the warnings of an evaluation, with the alarm that somebody

@@ -36,6 +36,8 @@ type everything struct {
 	Report   reportResult     `json:"report,omitzero"`
 	Stages   []stages.Outcome `json:"stages"`
 	Error    string           `json:"error,omitempty"` // why it ended early
+
+	contacts []contact // the first of the list
 }
 
 func runAllCommand(s *session) *cli.Command {
@@ -64,7 +66,7 @@ func runAllCommand(s *session) *cli.Command {
 				r.Error = err.Error()
 			}
 			// As JSON a run that failed shows how far it came, too.
-			return errors.Join(s.print(r, func(w io.Writer) { s.printRun(w, r) }), err)
+			return errors.Join(s.printRun(c.Context, r), err)
 		}),
 	}
 }
@@ -76,53 +78,28 @@ func (s *session) allStages(r *everything) []stages.Stage {
 
 // modelStages returns the stages that train, promote, score and report.
 func (s *session) modelStages(r *everything) []stages.Stage {
-	return []stages.Stage{
-		{Name: stageTrain, Run: func(ctx context.Context) (err error) {
-			r.Train, err = s.train(ctx)
-			if r.Train.Selection.Name != "" {
-				s.say(func(w io.Writer) { printTrain(w, r.Train) })
-			}
-			return err
-		}},
-		{Name: stagePromote, Run: func(ctx context.Context) (err error) {
-			if r.Promote, err = s.promote(ctx, force{}); err == nil {
-				s.say(func(w io.Writer) { printPromote(w, r.Promote) })
-			}
-			return err
-		}},
-		{Name: stageScore, Run: func(ctx context.Context) (err error) {
-			if r.Score, err = s.score(ctx, registry.Production); err == nil {
-				s.say(func(w io.Writer) { printScore(w, r.Score) })
-			}
-			return err
-		}},
-		{Name: stageReport, Run: func(ctx context.Context) (err error) {
-			if r.Report, err = s.report(ctx, registry.Production); err == nil {
-				s.say(func(w io.Writer) { printReport(w, r.Report) })
-			}
-			return err
-		}},
-	}
+	return []stages.Stage{s.trainStage(r), s.promoteStage(r), s.scoreStage(r), s.reportStage(r)}
 }
 
 // printRun ends a run with what it found, if it came that far, and with its
 // stages.
-func (s *session) printRun(w io.Writer, r everything) {
-	if r.Report.Version != "" {
-		printFindings(w, r, s.invocation(), s.simulated())
-	}
-	printStages(w, r.Stages)
-}
-
-// promoted returns the test figures of the promoted version, which is one of
-// those just trained.
-func (r everything) promoted() train.Measured {
-	for i, v := range r.Train.Verdicts {
-		if v.Version == r.Promote.Version {
-			return r.Train.Models[i]
+func (s *session) printRun(ctx context.Context, r everything) error {
+	if ended := r.Report.Version != ""; ended && !s.json {
+		// The model that scored need not come from the latest training.
+		v, err := s.version(ctx, r.Score.Version)
+		if err != nil {
+			return err
+		}
+		training, err := trainingOf(v)
+		if err != nil {
+			return err
+		}
+		printFindings(s.stdout, r, training, v.Kind, s.invocation())
+		if s.simulated() {
+			fmt.Fprintf(s.stdout, "  the same for your own data      %s --set source.users=FILE --set source.events=FILE run-all\n", s.invocation())
 		}
 	}
-	return r.Train.Models[0]
+	return s.print(r, func(w io.Writer) { printStages(w, r.Stages) })
 }
 
 // invocation returns what was typed before the command: the program and the
@@ -145,15 +122,16 @@ func quoted(word string) string {
 }
 
 // printFindings ends the run with what a retention team wants to know.
+// training is that of the model that scored, which is of the kind named;
 // invocation is what goes before the next command.
-func printFindings(w io.Writer, r everything, invocation string, simulated bool) {
-	m := r.promoted()
+func printFindings(w io.Writer, r everything, training train.Report, kind, invocation string) {
+	m := training.Model(kind)
 	fmt.Fprintf(w, "\nWho is about to leave (no activity in the %d days after %s):\n", r.Score.WindowDays, r.Score.AsOf)
 	fmt.Fprintf(w, "  %s users scored, %s at high risk, mean risk %.1f%%. Contact first:\n", thousands(int64(r.Score.Scored)), thousands(int64(r.Score.Tiers[score.High])), 100*r.Score.MeanRisk)
-	printTop(w, r.Score, 5)
+	printContacts(w, r.contacts)
 	fmt.Fprintf(w, "\nHow good is the model %s (later, unseen dates; 95%% intervals over users)?\n", r.Score.Version)
-	fmt.Fprintf(w, "  PR-AUC %s against %s of the rule \"longest silent first\" and a base rate of %.3f\n", showEstimate(m.Find("pr_auc")), showEstimate(r.Train.Rule.Find("pr_auc")), m.Find("base_rate").Value)
-	if best := r.Train.Ceiling; best != nil {
+	fmt.Fprintf(w, "  PR-AUC %s against %s of the rule \"longest silent first\" and a base rate of %.3f\n", showEstimate(m.Find("pr_auc")), showEstimate(training.Rule.Find("pr_auc")), m.Find("base_rate").Value)
+	if best := training.Ceiling; best != nil {
 		fmt.Fprintf(w, "  the best achievable on this simulated data: PR-AUC %s, by its true probabilities\n", showEstimate(best.Find("pr_auc")))
 	}
 	fmt.Fprintf(w, "  ROC-AUC %s; of the 50 named first on a date, %.0f%% left\n", showEstimate(m.Find("roc_auc")), 100*m.Find("precision_at_50").Value)
@@ -161,11 +139,8 @@ func printFindings(w io.Writer, r everything, invocation string, simulated bool)
 	fmt.Fprintf(w, "  the list to work through        %s\n", r.Score.TopList)
 	fmt.Fprintf(w, "  the model in pictures           %s\n", r.Report.Path)
 	fmt.Fprintf(w, "  the model card                  %s registry show %s\n", invocation, registry.Production)
-	if len(r.Score.Top) > 0 {
-		fmt.Fprintf(w, "  why the first of them           %s explain %s\n", invocation, quoted(r.Score.Top[0].User.ID))
+	if len(r.contacts) > 0 {
+		fmt.Fprintf(w, "  why the first of them           %s explain %s\n", invocation, quoted(r.contacts[0].User))
 	}
 	fmt.Fprintf(w, "  the list of an earlier day      %s score --as-of %s\n", invocation, r.Score.AsOf-7)
-	if simulated {
-		fmt.Fprintf(w, "  the same for your own data      %s --set source.users=FILE --set source.events=FILE run-all\n", invocation)
-	}
 }

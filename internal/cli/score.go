@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"churn/internal/config"
 	"churn/internal/workspace"
 	"churn/model/bundle"
 	"churn/pipeline"
@@ -63,6 +64,12 @@ func modelOf(v *registry.Version) (*score.Model, error) {
 	return score.NewModel(b, v.Version)
 }
 
+// scoreBasis returns what decides the outputs of score.
+func (s *session) scoreBasis(m registry.Manifest, timelines pipeline.FileState, asOf pipeline.Date) workspace.Basis {
+	return workspace.Basis{Inputs: []pipeline.FileState{timelines, versionState(m)},
+		Settings: []pipeline.Setting{workspace.Setting("score", s.config.Score), workspace.Setting("--as-of", asOf)}}
+}
+
 // score writes the predictions of the contract.
 func (s *session) score(ctx context.Context, name string) (report score.Report, err error) {
 	started := s.stamp()
@@ -94,29 +101,56 @@ func (s *session) score(ctx context.Context, name string) (report score.Report, 
 		report.Hindsight = manifest.AsOf
 	}
 	s.warnDefinition(m)
-	inputs := []pipeline.FileState{state}
-	for _, f := range manifest.Files {
-		f.Path = "registry/" + m.Version + "/" + f.Path
-		inputs = append(inputs, f)
-	}
-	made := workspace.Made{Inputs: inputs, ConfigDigest: config.Digest(s.config.Score, asOf), Started: started}
-	full := s.files.Prediction(fmt.Sprintf("churn_predictions_%s", asOf))
-	top := s.files.Prediction(fmt.Sprintf("churn_top_%d_%s", s.config.Score.TopK, asOf))
+	return report, s.writeScores(s.scoreBasis(manifest, state, asOf), started, results, &report)
+}
+
+// writeScores writes the tables and the report of score, and notes their paths
+// in the report.
+func (s *session) writeScores(basis workspace.Basis, started time.Time, results []score.Result, report *score.Report) error {
+	full := s.files.Prediction(fmt.Sprintf("churn_predictions_%s", report.AsOf))
+	top := s.files.Prediction(fmt.Sprintf("churn_top_%d_%s", s.config.Score.TopK, report.AsOf))
 	latest := s.files.Prediction("batch_predictions_latest")
 	report.Predictions, report.TopList = full.Path, top.Path
+	writing, made := s.files.Begin(stageScore), workspace.Made{Inputs: basis.Inputs, ConfigDigest: basis.Digest(), Started: started}
 	for _, x := range []struct {
 		out  workspace.Output
 		rows []score.Result
 	}{{full, results}, {top, report.Top}, {latest, results}} {
-		info, err := score.Write(x.rows, m.Version, x.out.Path, s.files.Format)
+		info, err := score.Write(x.rows, report.Version, x.out.Path, s.files.Format)
 		if err != nil {
-			return report, err
+			return err
 		}
-		if err := s.files.Record(x.out, info, made); err != nil {
-			return report, err
+		if err := writing.Table(x.out, info, made); err != nil {
+			return err
 		}
 	}
-	return report, nil
+	return errors.Join(writing.Report("score_latest", scored{*report, contactsOf(report.Top)}, 0), writing.End(full.Path, basis, nil))
+}
+
+// scored is the report of score as it is stored: with the first of the list.
+type scored struct {
+	score.Report
+	First []contact `json:"contact_first"`
+}
+
+// contact is a user to contact.
+type contact struct {
+	Rank    int            `json:"risk_rank"`
+	User    string         `json:"user_id"`
+	Risk    float64        `json:"churn_risk"`
+	Tier    string         `json:"risk_tier"`
+	Reasons []score.Reason `json:"reasons"`
+}
+
+// shownContacts is how many users a report names.
+const shownContacts = 5
+
+func contactsOf(top []score.Result) []contact {
+	out := []contact{}
+	for _, x := range top[:min(shownContacts, len(top))] {
+		out = append(out, contact{x.Rank, x.User.ID, x.Risk, x.Tier, x.Reasons})
+	}
+	return out
 }
 
 // warnDefinition says where the settings differ from what the model was trained
@@ -141,13 +175,13 @@ func printScore(w io.Writer, r score.Report) {
 	fmt.Fprintf(w, "\n          %s\n          %s\n", r.Predictions, r.TopList)
 }
 
-// printTop lists the users to contact first.
-func printTop(w io.Writer, r score.Report, n int) {
-	for _, x := range r.Top[:min(n, len(r.Top))] {
+// printContacts lists the users to contact first.
+func printContacts(w io.Writer, first []contact) {
+	for _, x := range first {
 		var reasons []string
 		for _, reason := range x.Reasons {
 			reasons = append(reasons, reason.Text)
 		}
-		fmt.Fprintf(w, "  %3d. user %-10s %5.1f%%  %-6s  %s\n", x.Rank, x.User.ID, 100*x.Risk, x.Tier, strings.Join(reasons, " · "))
+		fmt.Fprintf(w, "  %3d. user %-10s %5.1f%%  %-6s  %s\n", x.Rank, x.User, 100*x.Risk, x.Tier, strings.Join(reasons, " · "))
 	}
 }

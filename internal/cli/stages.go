@@ -13,6 +13,7 @@ import (
 	"churn/internal/stages"
 	"churn/internal/workspace"
 	"churn/pipeline/source"
+	"churn/registry"
 )
 
 // The stages of run-all, in their order. The list and the words of --from and
@@ -49,9 +50,9 @@ func (s *session) say(print func(io.Writer)) {
 // recorded makes a stage whose record tells whether it is up to date. basis
 // returns what decides its outputs, and reuse takes its reports from the files
 // that it left.
-func (s *session) recorded(name string, basis func() (workspace.Basis, error), reuse, run func(ctx context.Context) error) stages.Stage {
+func (s *session) recorded(name string, basis func(ctx context.Context) (workspace.Basis, error), reuse, run func(ctx context.Context) error) stages.Stage {
 	stale := func(ctx context.Context) (string, error) {
-		b, err := basis()
+		b, err := basis(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -118,7 +119,7 @@ func (s *session) dataStages(r *everything) []stages.Stage {
 }
 
 func (s *session) prepareStage(r *everything) stages.Stage {
-	basis := func() (workspace.Basis, error) {
+	basis := func(context.Context) (workspace.Basis, error) {
 		files, err := source.Find(s.config.Source, s.config.Paths.Raw)
 		if err != nil {
 			return workspace.Basis{}, err
@@ -142,7 +143,7 @@ func (s *session) prepareStage(r *everything) stages.Stage {
 }
 
 func (s *session) featuresStage(r *everything) stages.Stage {
-	basis := func() (workspace.Basis, error) {
+	basis := func(context.Context) (workspace.Basis, error) {
 		state, asOf, err := s.dataAsOf()
 		return s.featuresBasis(state, asOf), err
 	}
@@ -156,7 +157,7 @@ func (s *session) featuresStage(r *everything) stages.Stage {
 }
 
 func (s *session) labelsStage(r *everything) stages.Stage {
-	basis := func() (workspace.Basis, error) {
+	basis := func(context.Context) (workspace.Basis, error) {
 		state, asOf, err := s.dataAsOf()
 		if err != nil {
 			return workspace.Basis{}, err
@@ -176,6 +177,78 @@ func (s *session) labelsStage(r *everything) stages.Stage {
 		take(report)
 		if err == nil {
 			s.say(func(w io.Writer) { printLabels(w, report, s.config.Labels) })
+		}
+		return err
+	})
+}
+
+func (s *session) trainStage(r *everything) stages.Stage {
+	reuse := func(ctx context.Context) error {
+		if err := s.readReport("train_latest", &r.Train); err != nil {
+			return err
+		}
+		return s.registered(ctx, r.Train)
+	}
+	all := s.recorded(stageTrain, s.trainBasis, reuse, func(ctx context.Context) (err error) {
+		r.Train, err = s.train(ctx)
+		if r.Train.Selection.Name != "" {
+			s.say(func(w io.Writer) { printTrain(w, r.Train) })
+		}
+		return err
+	})
+	look := all.Stale
+	// A training whose model was not good enough ends the run each time.
+	all.Stale = func(ctx context.Context) (string, error) {
+		why, err := look(ctx)
+		if why != "" || err != nil {
+			return why, err
+		}
+		return "", unlessSelected(r.Train)
+	}
+	return all
+}
+
+// promoteStage is decided anew each time: it depends on what is in production.
+func (s *session) promoteStage(r *everything) stages.Stage {
+	return stages.Stage{Name: stagePromote, Run: func(ctx context.Context) (err error) {
+		if r.Promote, err = s.promote(ctx, force{}); err == nil {
+			s.say(func(w io.Writer) { printPromote(w, r.Promote) })
+		}
+		return err
+	}}
+}
+
+// scoreStage scores with the model in production.
+func (s *session) scoreStage(r *everything) stages.Stage {
+	basis := func(ctx context.Context) (workspace.Basis, error) {
+		v, err := s.version(ctx, registry.Production)
+		if err != nil {
+			return workspace.Basis{}, err
+		}
+		state, asOf, err := s.dataAsOf()
+		return s.scoreBasis(v.Manifest, state, asOf), err
+	}
+	reuse := func(context.Context) error {
+		var report scored
+		err := s.readReport("score_latest", &report)
+		r.Score, r.contacts = report.Report, report.First
+		return err
+	}
+	return s.recorded(stageScore, basis, reuse, func(ctx context.Context) (err error) {
+		if r.Score, err = s.score(ctx, registry.Production); err == nil {
+			r.contacts = contactsOf(r.Score.Top)
+			s.say(func(w io.Writer) { printScore(w, r.Score) })
+		}
+		return err
+	})
+}
+
+func (s *session) reportStage(r *everything) stages.Stage {
+	basis := func(ctx context.Context) (workspace.Basis, error) { return s.reportBasis(ctx, registry.Production) }
+	reuse := func(context.Context) error { return s.readReport("report_latest", &r.Report) }
+	return s.recorded(stageReport, basis, reuse, func(ctx context.Context) (err error) {
+		if r.Report, err = s.report(ctx, registry.Production); err == nil {
+			s.say(func(w io.Writer) { printReport(w, r.Report) })
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,9 +12,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"churn/internal/atomicfile"
 	"churn/internal/config"
 	"churn/internal/table"
+	"churn/internal/workspace"
 	"churn/model/bundle"
 	"churn/model/metric"
 	"churn/pipeline"
@@ -50,16 +51,25 @@ func trainCommand(s *session) *cli.Command {
 // train fits, measures and registers. Without a model that beats the floor it
 // returns the report and a heldError.
 func (s *session) train(ctx context.Context) (report train.Report, err error) {
+	basis, err := s.trainBasis(ctx)
+	if err != nil {
+		return report, err
+	}
+	raw, err := s.files.Identify(ctx, basis.Raw)
+	if err != nil {
+		return report, err
+	}
 	var candidates []train.Candidate
-	var state pipeline.FileState
 	err = s.stage(ctx, "train", func(ctx context.Context, progress func(done, total int64)) error {
 		d := s.definition()
-		var rows *dataset.Rows
-		if rows, state, err = s.trainingRows(ctx); err != nil {
+		rows, _, err := s.trainingRows(ctx)
+		if err != nil {
 			return err
 		}
-		if d.Truth, err = s.truth(); err != nil {
-			return err
+		if len(basis.Raw) > 0 {
+			if d.Truth, err = train.LoadTruth(basis.Raw[0]); err != nil {
+				return err
+			}
 		}
 		if d.Start, err = s.warmStart(ctx); err != nil {
 			return err
@@ -70,16 +80,69 @@ func (s *session) train(ctx context.Context) (report train.Report, err error) {
 	if err != nil {
 		return report, err
 	}
-	if err := s.register(ctx, &report, candidates, state); err != nil {
+	if err := s.register(ctx, &report, candidates, basis.Inputs[0]); err != nil {
 		return report, err
 	}
-	if _, err := atomicfile.WriteJSON(s.files.Metrics("train_latest"), report); err != nil {
+	writing := s.files.Begin(stageTrain)
+	if err := errors.Join(writing.Report("train_latest", report, int64(report.Rows)), writing.End(s.files.Metrics("train_latest"), basis, raw)); err != nil {
 		return report, err
 	}
+	return report, unlessSelected(report)
+}
+
+// trainBasis returns what decides the outputs of train: the training set first,
+// the production model where training starts from it, and the truth of simulated
+// data.
+func (s *session) trainBasis(ctx context.Context) (b workspace.Basis, err error) {
+	state, err := s.files.State(s.files.TrainingSet())
+	if err != nil {
+		return b, err
+	}
+	c := s.config
+	b = workspace.Basis{Inputs: []pipeline.FileState{state}, Settings: []pipeline.Setting{workspace.Setting("features", c.Features), workspace.Setting("labels", c.Labels),
+		workspace.Setting("train", c.Train), workspace.Setting("evaluate", c.Evaluate), workspace.Setting("value", c.Value), workspace.Setting("score.tiers.high", c.Score.Tiers.High),
+		workspace.Setting("promote.primary_metric", c.Promote.PrimaryMetric), workspace.Setting("--as-of", s.asOf)}}
+	start, err := s.startsFrom(ctx)
+	if err != nil {
+		return b, err
+	}
+	if start != nil {
+		b.Inputs = append(b.Inputs, versionState(start.Manifest))
+	}
+	b.Raw, err = s.truthFile()
+	return b, err
+}
+
+// versionState identifies a version of a model for use as an input.
+func versionState(m registry.Manifest) pipeline.FileState {
+	return pipeline.FileState{Path: "registry/" + m.Version, SHA256: m.Digest}
+}
+
+// unlessSelected is the error of a training whose best model was not good
+// enough to be registered.
+func unlessSelected(report train.Report) error {
 	if v := report.Selected(); !v.Passed {
-		return report, heldError{fmt.Errorf("the selected model, %s, was not registered: %s", v.Name, v.Reason)}
+		return heldError{fmt.Errorf("the selected model, %s, was not registered: %s", v.Name, v.Reason)}
 	}
-	return report, nil
+	return nil
+}
+
+// registered fails unless the versions of a training are in the registry as
+// they were.
+func (s *session) registered(ctx context.Context, report train.Report) error {
+	for _, verdict := range report.Verdicts {
+		if verdict.Version == "" {
+			continue
+		}
+		v, err := s.version(ctx, verdict.Version)
+		if err != nil {
+			return err
+		}
+		if v.Digest != verdict.Digest {
+			return fmt.Errorf("model %s is not the one that was trained", verdict.Version)
+		}
+	}
+	return nil
 }
 
 // definition returns what models are trained for, by the settings.
@@ -110,9 +173,9 @@ func (s *session) trainingRows(ctx context.Context) (*dataset.Rows, pipeline.Fil
 	return rows, state, s.files.Agree(out, state, rows.Input)
 }
 
-// warmStart returns the production model, if training is to start from it and
-// there is one.
-func (s *session) warmStart(ctx context.Context) (*bundle.Bundle, error) {
+// startsFrom returns the version in production, if training is to start from it
+// and there is one.
+func (s *session) startsFrom(ctx context.Context) (*registry.Version, error) {
 	if !s.config.Train.WarmStart {
 		return nil, nil
 	}
@@ -124,7 +187,16 @@ func (s *session) warmStart(ctx context.Context) (*bundle.Bundle, error) {
 	if err != nil || aliases.Production == "" {
 		return nil, err
 	}
-	m, _, err := s.model(ctx, registry.Production)
+	return r.Load(ctx, registry.Production)
+}
+
+// warmStart returns the model that training starts from, nil if from none.
+func (s *session) warmStart(ctx context.Context) (*bundle.Bundle, error) {
+	v, err := s.startsFrom(ctx)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	m, err := modelOf(v)
 	if err != nil {
 		return nil, err
 	}
@@ -134,9 +206,9 @@ func (s *session) warmStart(ctx context.Context) (*bundle.Bundle, error) {
 // maxTruthRows bounds the memory for the truth, about 100 bytes a row.
 const maxTruthRows = 2_000_000
 
-// truth returns the true probabilities where the data was simulated: where the
-// events that prepare read are those that generate wrote.
-func (s *session) truth() (train.Truth, error) {
+// truthFile returns the file of the true probabilities where the data was
+// simulated: where the events that prepare read are those that generate wrote.
+func (s *session) truthFile() ([]string, error) {
 	events, err := s.files.Manifest(s.files.Raw("events"))
 	if err != nil {
 		return nil, nil //nolint:nilerr // not simulated
@@ -153,7 +225,7 @@ func (s *session) truth() (train.Truth, error) {
 	for _, format := range []table.Format{table.CSV, table.Parquet} {
 		path := filepath.Join(s.config.Paths.Raw, "truth."+string(format))
 		if slices.ContainsFunc(prepared.Inputs, same) && exists(path) {
-			return train.LoadTruth(path)
+			return []string{path}, nil
 		}
 	}
 	return nil, nil
@@ -188,7 +260,7 @@ func (s *session) register(ctx context.Context, report *train.Report, candidates
 		s.log.Info("model registered", "version", m.Version, "new", fresh)
 		for i := range report.Verdicts {
 			if v := &report.Verdicts[i]; v.Name == c.Measured.Name {
-				v.Version = m.Version
+				v.Version, v.Digest = m.Version, m.Digest
 			}
 		}
 	}
@@ -203,7 +275,7 @@ func candidateFiles(c train.Candidate, report train.Report, lineage train.Lineag
 	}
 	report.Verdicts = slices.Clone(report.Verdicts)
 	for i := range report.Verdicts {
-		report.Verdicts[i].Version = "" // not known yet
+		report.Verdicts[i].Version, report.Verdicts[i].Digest = "", "" // not known yet
 	}
 	metrics, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

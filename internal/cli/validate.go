@@ -23,7 +23,7 @@ func validateCommand(s *session) *cli.Command {
 				return s.print(checks, func(w io.Writer) { printChecks(w, checks) })
 			}
 			return s.locked(func() error {
-				report, err := s.validate(c.Context, s.files.Begin("validate", s.files.Quarantine().Path), false, func(*validate.Result) error { return nil })
+				report, err := s.validate(c.Context, s.files.Begin("validate"), false, func(*validate.Result) error { return nil })
 				if report.Planned == 0 {
 					return err
 				}

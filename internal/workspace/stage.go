@@ -41,16 +41,13 @@ func (b Basis) Digest() string { return config.Digest(b.Settings) }
 // Stage collects what a stage writes. Its record comes last: a stage that was
 // killed has none that agrees with its outputs.
 type Stage struct {
-	files      *Workspace
-	name, main string
-	outputs    []pipeline.FileState
+	files   *Workspace
+	name    string
+	outputs []pipeline.FileState
 }
 
-// Begin starts the collection of a stage's outputs, of which main is the path
-// of the one that the summary of a run shows.
-func (w *Workspace) Begin(stage, main string) *Stage {
-	return &Stage{files: w, name: stage, main: w.relative(main)}
-}
+// Begin starts the collection of a stage's outputs.
+func (w *Workspace) Begin(stage string) *Stage { return &Stage{files: w, name: stage} }
 
 // Table adds a table that was written, with a manifest beside it.
 func (s *Stage) Table(out Output, info table.Info, m Made) error {
@@ -75,17 +72,19 @@ func (s *Stage) Report(name string, report any, rows int64) error {
 }
 
 func (s *Stage) add(path string, info table.Info) {
-	f := pipeline.FileState{Path: s.files.relative(path), SHA256: info.SHA256, Bytes: info.Bytes, Rows: info.Rows}
-	if f.Path == s.main {
-		s.outputs = slices.Insert(s.outputs, 0, f)
-		return
-	}
-	s.outputs = append(s.outputs, f)
+	s.outputs = append(s.outputs, pipeline.FileState{Path: s.files.relative(path), SHA256: info.SHA256, Bytes: info.Bytes, Rows: info.Rows})
 }
 
-// End writes the record of the stage. raw are the raw files of b as they were
-// read, or as they were before that.
-func (s *Stage) End(b Basis, raw []pipeline.FileState) error {
+// End writes the record of the stage. main is the path of the output that the
+// summary of a run shows; raw are the raw files of b as they were read, or as
+// they were before that.
+func (s *Stage) End(main string, b Basis, raw []pipeline.FileState) error {
+	first := func(f pipeline.FileState) bool { return f.Path == s.files.relative(main) }
+	i := slices.IndexFunc(s.outputs, first)
+	if i < 0 {
+		panic("workspace: the main output of " + s.name + " was not written")
+	}
+	s.outputs = slices.Concat(s.outputs[i:i+1], s.outputs[:i], s.outputs[i+1:])
 	r := pipeline.Record{Stage: s.name, Inputs: slices.Concat(plain(raw), plain(b.Inputs)), Outputs: s.outputs,
 		Settings: s.files.settings(b), CodeVersion: s.files.Version, CodeDigest: s.files.Code()}
 	r.Seal = seal(r)

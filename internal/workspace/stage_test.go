@@ -49,8 +49,8 @@ func ended(t *testing.T) (w *workspace.Workspace, b workspace.Basis) {
 	}
 	out := w.Features()
 	info := table.Info{Info: write(t, out.Path, "a table"), Rows: 5}
-	stage := w.Begin("features", out.Path)
-	if err := errors.Join(stage.Report("features_latest", "a report", 0), stage.Table(out, info, workspace.Made{}), stage.End(b, before)); err != nil {
+	stage := w.Begin("features")
+	if err := errors.Join(stage.Report("features_latest", "a report", 0), stage.Table(out, info, workspace.Made{}), stage.End(out.Path, b, before)); err != nil {
 		t.Fatal(err)
 	}
 	return w, b

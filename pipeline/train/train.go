@@ -88,6 +88,16 @@ func (r *Report) Selected() Verdict {
 	return r.Verdicts[i]
 }
 
+// Model returns the test figures of a model by its name, none if it was not
+// trained.
+func (r *Report) Model(name string) Measured {
+	i := slices.IndexFunc(r.Models, func(m Measured) bool { return m.Name == name })
+	if i < 0 {
+		return Measured{Name: name}
+	}
+	return r.Models[i]
+}
+
 // Candidate is a model that beat the floor.
 type Candidate struct {
 	Measured Measured

@@ -70,6 +70,7 @@ type Verdict struct {
 	ProfitOverRule metric.Estimate    `json:"profit_over_rule"`
 	Suspicion      evaluate.Suspicion `json:"suspicion"`
 	Version        string             `json:"version,omitempty"`
+	Digest         string             `json:"digest,omitempty"` // of the version
 }
 
 // verdict says whether a model beats the floor and the base rate. Falling
