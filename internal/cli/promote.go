@@ -6,30 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"churn/internal/atomicfile"
+	"churn/pipeline"
+	"churn/pipeline/dataset"
+	"churn/pipeline/promote"
 	"churn/pipeline/train"
 	"churn/registry"
 )
 
-// promotion is the report of promote.
+// promotion is the report of promote: what the gate decided, and what became
+// of it.
 type promotion struct {
-	Version  string  `json:"version"`
-	Previous string  `json:"previous,omitempty"`
-	Changed  bool    `json:"changed"`
-	Model    string  `json:"model"`
-	Metric   string  `json:"primary_metric"`
-	Value    float64 `json:"value"`
-	Why      string  `json:"why"`                // why this model of the latest training
-	Override string  `json:"override,omitempty"` // the alarm that was overruled, and the reason given
+	Version  string           `json:"version"`
+	Previous string           `json:"previous,omitempty"`
+	Changed  bool             `json:"changed"`
+	Model    string           `json:"model"`
+	Record   string           `json:"decision_sha256,omitempty"` // of the record in the registry
+	Page     string           `json:"decision_path"`             // the record for people
+	Decision promote.Decision `json:"decision"`
 }
 
-// force says that an alarm is to be overruled, and why.
+// force says that the gate is to be overruled, and why.
 type force struct {
 	on     bool
 	reason string
@@ -38,107 +42,290 @@ type force struct {
 func promoteCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "promote",
-		Usage: "put the model that the latest training selected into production",
+		Usage: "let the gate decide whether the model that the latest training selected goes into production",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "force", Usage: "overrule a leak alarm; needs --reason"},
+			&cli.BoolFlag{Name: "force", Usage: "overrule the gate; needs --reason"},
 			&cli.StringFlag{Name: "reason", Usage: "why, in `TEXT`; it is recorded"},
 		},
 		Action: func(c *cli.Context) error {
 			f := force{c.Bool("force"), strings.TrimSpace(c.String("reason"))}
 			if f.on != (f.reason != "") {
-				return usageError{errors.New("--force and --reason go together: overruling an alarm needs a reason")}
+				return usageError{errors.New("--force and --reason go together: overruling the gate needs a reason")}
 			}
 			if err := s.load(c, nil); err != nil {
 				return err
 			}
-			report, err := s.promote(c.Context, f)
-			if err != nil {
-				return err
-			}
-			return s.print(report, func(w io.Writer) { printPromote(w, report) })
+			return s.locked(func() error {
+				report, err := s.promote(c.Context, f)
+				if err != nil {
+					return err
+				}
+				return errors.Join(s.print(report, func(w io.Writer) { printPromote(w, report) }), report.held())
+			})
 		},
 	}
 }
 
-// promote moves production to the model that the latest training selected on
-// its validation rows: choosing by test figures would make them look better
-// than they are.
+// held is the error of a challenger that stays out.
+func (p promotion) held() error {
+	d := p.Decision
+	if d.InProduction || d.Moves() {
+		return nil
+	}
+	return heldError{fmt.Errorf("%s of %s: %s; if you know better: `churn promote --force --reason TEXT`", d.Verdict, p.Version, d.Reason)}
+}
+
+// promote lets the gate judge the model that the latest training selected on
+// its validation rows, and moves production if it says so: choosing by test
+// figures would make them look better than they are.
 func (s *session) promote(ctx context.Context, f force) (p promotion, err error) {
 	r, err := s.registry(ctx)
 	if err != nil {
 		return p, err
 	}
-	p.Metric = s.config.Promote.PrimaryMetric
-	v, manifest, err := s.selected(ctx, r)
+	selected, err := s.selected(ctx, r)
 	if err != nil {
 		return p, err
-	}
-	p.Version, p.Model, p.Value, p.Why = v.Version, v.Name, manifest.Metrics[p.Metric], v.Reason
-	if alarm := v.Suspicion.Reason; alarm != "" {
-		if !f.on {
-			return p, heldError{fmt.Errorf("leak alarm on %s: %s; if you know better: `churn promote --force --reason TEXT`", v.Version, alarm)}
-		}
-		p.Override = fmt.Sprintf("%s; overruled: %s", alarm, f.reason)
-		s.log.Warn("leak alarm overruled", "version", v.Version, "alarm", alarm, "reason", f.reason)
-		// The record comes first: no overruled model is in production without one.
-		if _, err := atomicfile.WriteJSON(s.files.Metrics("override_"+v.Version), p); err != nil {
-			return p, err
-		}
 	}
 	aliases, err := r.Aliases(ctx)
 	if err != nil {
 		return p, err
 	}
-	p.Previous = aliases.Production
-	if p.Previous == p.Version {
-		p.Previous = aliases.Previous
-		_, err := r.Load(ctx, p.Version)
+	p = promotion{Version: selected.Version, Model: selected.Name, Previous: aliases.Previous}
+	if aliases.Production == p.Version {
+		p.Decision, p.Record, err = s.settled(ctx, r, p.Version)
+	} else {
+		p.Previous = aliases.Production
+		p.Decision, err = s.judge(ctx, r, selected, aliases.Production)
+	}
+	if err != nil {
 		return p, err
 	}
-	p.Changed = true
-	s.log.Info("promoting", "version", p.Version, "from", p.Previous)
-	_, err = r.Move(ctx, registry.Move{Action: registry.ActionPromote, From: p.Previous, To: p.Version, Actor: s.actor(), Reason: f.reason, Time: s.stamp(), Override: p.Override != ""})
-	return p, err
-}
-
-// selected returns the verdict on the model that the latest training selected,
-// and its manifest.
-func (s *session) selected(ctx context.Context, r *registry.Registry) (train.Verdict, registry.Manifest, error) {
-	versions, err := r.List(ctx)
-	if err != nil {
-		return train.Verdict{}, registry.Manifest{}, err
+	if f.on && !p.Decision.InProduction && p.Decision.Verdict != promote.Promote {
+		p.Decision = p.Decision.Overrule(f.reason)
+		s.log.Warn("the gate was overruled", "version", p.Version, "verdict", p.Decision.Verdict, "reason", f.reason)
 	}
-	if len(versions) == 0 {
-		return train.Verdict{}, registry.Manifest{}, errors.New("the registry is empty; run `churn train` first")
-	}
-	var latest train.Report
-	data, err := os.ReadFile(s.files.Metrics("train_latest"))
-	if err == nil {
-		err = json.Unmarshal(data, &latest)
-	}
-	if err != nil {
-		return train.Verdict{}, registry.Manifest{}, fmt.Errorf("read the report of the latest training: %w; run `churn train` again", err)
-	}
-	for _, v := range latest.Verdicts {
-		i := slices.IndexFunc(versions, func(m registry.Manifest) bool { return m.Version == v.Version })
-		if v.Name == latest.Selection.Name && v.Passed && i >= 0 {
-			return v, versions[i], nil
+	if aliases.Production != p.Version {
+		if err := s.settle(ctx, r, &p, aliases); err != nil {
+			return p, err
 		}
 	}
-	return train.Verdict{}, registry.Manifest{}, heldError{errors.New("the latest training registered no model that is in the registry; run `churn train`")}
+	return p, s.keepDecision(&p)
+}
+
+// settle keeps the record of a decision and moves the aliases by it. The record
+// comes first: nothing is in production without one.
+func (s *session) settle(ctx context.Context, r *registry.Registry, p *promotion, aliases registry.Aliases) error {
+	text, err := p.Decision.JSON()
+	if err != nil {
+		return err
+	}
+	if p.Record, err = r.PutDecision(ctx, text, p.Decision.Markdown()); err != nil {
+		return err
+	}
+	m := registry.Move{Action: registry.ActionPromote, From: aliases.Production, To: p.Version, Actor: s.actor(), Time: s.stamp(),
+		Reason: p.Decision.Override, Verdict: string(p.Decision.Verdict), Decision: p.Record, Override: p.Decision.Override != ""}
+	if m.Reason == "" {
+		m.Reason = p.Decision.Reason
+	}
+	switch {
+	case p.Decision.Moves():
+		if err := s.answersInFreshProcess(ctx, p.Version); err != nil {
+			return err
+		}
+		s.log.Info("promoting", "version", p.Version, "from", aliases.Production)
+		p.Changed = true
+	case p.Decision.Verdict == promote.Hold && aliases.Challenger != p.Version:
+		m.Action, m.From = registry.ActionChallenger, aliases.Challenger // it may be proven yet
+	case p.Decision.Verdict == promote.Reject && aliases.Challenger == p.Version:
+		m.Action, m.From, m.To = registry.ActionChallenger, p.Version, ""
+	default:
+		return nil
+	}
+	_, err = r.Move(ctx, m)
+	return err
+}
+
+// settled returns the decision by which a version came into production.
+func (s *session) settled(ctx context.Context, r *registry.Registry, version string) (d promote.Decision, record string, err error) {
+	history, err := r.History(ctx)
+	if err != nil {
+		return d, "", err
+	}
+	for _, e := range slices.Backward(history) {
+		if e.Alias != registry.Production || e.To != version {
+			continue
+		}
+		if e.Decision == "" { // a rollback
+			break
+		}
+		text, _, err := r.Decision(ctx, e.Decision)
+		if err == nil {
+			err = json.Unmarshal(text, &d)
+		}
+		return d, e.Decision, err
+	}
+	v, err := r.Load(ctx, version)
+	if err != nil {
+		return d, "", err
+	}
+	c, err := s.contender(v)
+	if err != nil {
+		return d, "", err
+	}
+	d, err = promote.Judge(promote.Input{Challenger: c, Champion: &c}, s.config.Promote)
+	return d, "", err
+}
+
+// keepDecision writes the decision where people and monitors look for it.
+func (s *session) keepDecision(p *promotion) error {
+	p.Page = filepath.Join(s.config.Paths.Reports, "decision_"+p.Version+".md")
+	if _, err := atomicfile.Write(p.Page, p.Decision.Markdown()); err != nil {
+		return err
+	}
+	kept := *p
+	kept.Changed, kept.Previous = false, "" // of this run, not of the decision
+	_, err := atomicfile.WriteJSON(s.files.Metrics("promote_latest"), kept)
+	return err
+}
+
+// judge asks the gate.
+func (s *session) judge(ctx context.Context, r *registry.Registry, selected train.Verdict, champion string) (d promote.Decision, err error) {
+	in := promote.Input{Training: selected, Evaluate: s.config.Evaluate, Value: s.config.Value}
+	v, err := r.Load(ctx, selected.Version)
+	if err != nil {
+		return d, err
+	}
+	if in.Challenger, err = s.contender(v); err != nil {
+		return d, err
+	}
+	if champion != "" {
+		v, err := r.Load(ctx, champion)
+		if err != nil {
+			return d, fmt.Errorf("the model in production cannot be compared with: %w; `churn registry rollback` takes the one before", err)
+		}
+		c, err := s.contender(v)
+		if err != nil {
+			return d, err
+		}
+		in.Champion = &c
+	}
+	if in.Barred, err = barred(ctx, r, selected.Version); err != nil {
+		return d, err
+	}
+	training, err := trainingOf(v)
+	if err != nil {
+		return d, err
+	}
+	err = s.stage(ctx, stagePromote, func(ctx context.Context, progress func(done, total int64)) (err error) {
+		if err := s.rowsToJudge(ctx, &in, training.Split, progress); err != nil {
+			return err
+		}
+		d, err = promote.Judge(in, s.config.Promote)
+		return err
+	})
+	return d, err
+}
+
+// contender returns a version as the gate sees it, without rows.
+func (s *session) contender(v *registry.Version) (promote.Contender, error) {
+	m, err := modelOf(v)
+	if err != nil {
+		return promote.Contender{}, err
+	}
+	training, err := trainingOf(v)
+	return promote.Contender{Model: m, TrainLast: training.Split.TrainLast}, err
+}
+
+// rowsToJudge gives both contenders the same later snapshots, each with its own
+// features.
+func (s *session) rowsToJudge(ctx context.Context, in *promote.Input, split train.Split, progress func(done, total int64)) error {
+	t, state, err := s.timelines()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	spec := in.Challenger.Model.Spec
+	test := slices.DeleteFunc(t.Header.Span.Grid(split.TestLast, spec.Features.EveryDays), func(d pipeline.Date) bool { return d < split.TestFirst })
+	dates := promote.Dates(test, t.Header.Span.Last, in.Challenger, in.Champion)
+	if len(dates) == 0 {
+		return nil
+	}
+	collect := func(c *promote.Contender) error {
+		d := dataset.Definition{Features: c.Model.Spec.Features, Labels: spec.Labels}
+		if c.Rows, err = dataset.Collect(ctx, t, d, dates, s.config.Train.MaxRows, progress); err != nil {
+			return err
+		}
+		return s.files.Agree(s.files.Timelines(), state, c.Rows.Input)
+	}
+	if err := collect(&in.Challenger); err != nil || in.Champion == nil {
+		return err
+	}
+	if in.Champion.Model.Bundle.FeatureSet == in.Challenger.Model.Bundle.FeatureSet {
+		in.Champion.Rows = in.Challenger.Rows
+		return nil
+	}
+	return collect(in.Champion)
+}
+
+// barred says whether production was rolled back from a version and has not
+// returned to it since.
+func barred(ctx context.Context, r *registry.Registry, version string) (*promote.Barred, error) {
+	history, err := r.History(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range slices.Backward(history) {
+		switch {
+		case e.Alias != registry.Production:
+		case e.To == version:
+			return nil, nil
+		case e.Action == registry.ActionRollback && e.From == version:
+			return &promote.Barred{Date: pipeline.DateOf(e.Time).String(), Reason: e.Reason}, nil
+		}
+	}
+	return nil, nil
+}
+
+// selected returns the verdict on the model that the latest training selected.
+func (s *session) selected(ctx context.Context, r *registry.Registry) (train.Verdict, error) {
+	var latest train.Report
+	err := s.readReport("train_latest", &latest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return train.Verdict{}, errors.New("there is no training yet; run `churn train` first")
+	}
+	if err != nil {
+		return train.Verdict{}, fmt.Errorf("read the report of the latest training: %w; run `churn train` again", err)
+	}
+	v := latest.Selected()
+	if !v.Passed {
+		return v, heldError{fmt.Errorf("the latest training registered no model: %s; run `churn train`", v.Reason)}
+	}
+	if _, err := r.Resolve(ctx, v.Version); err != nil {
+		return v, fmt.Errorf("the model of the latest training is gone: %w; run `churn train` again", err)
+	}
+	return v, nil
 }
 
 func printPromote(w io.Writer, p promotion) {
-	what := "is in production already"
-	if p.Changed {
-		what = "is now in production"
+	d := p.Decision
+	what := fmt.Sprintf("stays out: %s", d.Verdict)
+	switch {
+	case p.Changed:
+		what = fmt.Sprintf("is now in production: %s", d.Verdict)
+	case d.InProduction, d.Moves():
+		what = "is in production already"
 	}
-	fmt.Fprintf(w, "promote   %s (%s) %s; %s %.4f", p.Version, p.Model, what, p.Metric, p.Value)
+	fmt.Fprintf(w, "promote   %s (%s) %s", p.Version, p.Model, what)
 	if p.Previous != "" {
 		fmt.Fprintf(w, "; previous: %s", p.Previous)
 	}
 	fmt.Fprintln(w)
-	if p.Override != "" {
-		fmt.Fprintf(w, "          LEAK ALARM overruled: %s\n", p.Override)
+	for _, c := range d.Criteria {
+		fmt.Fprintf(w, "          %-9s %s\n", c.Outcome, strings.TrimSpace(c.Name+" "+c.Metric)+": "+c.Text)
 	}
+	if d.Override != "" {
+		fmt.Fprintf(w, "          OVERRULED: %s\n", d.Override)
+	}
+	fmt.Fprintf(w, "          %s\n", p.Page)
 }

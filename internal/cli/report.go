@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -109,7 +110,7 @@ func (s *session) render(ctx context.Context, name string, e *evaluate.Evaluatio
 	if err != nil {
 		return nil, err
 	}
-	if e.Warnings, err = s.overruled(*e); err != nil {
+	if e.Warnings, err = s.overruled(ctx, *e); err != nil {
 		return nil, err
 	}
 	past, err := s.latestBacktest(ctx, name)
@@ -119,21 +120,23 @@ func (s *session) render(ctx context.Context, name string, e *evaluate.Evaluatio
 	return report.Render(report.Input{Evaluation: *e, Training: &training, Backtest: past})
 }
 
-// overruled returns the warnings of an evaluation, with the alarm that somebody
-// overruled to promote the version.
-func (s *session) overruled(e evaluate.Evaluation) ([]string, error) {
-	data, err := os.ReadFile(s.files.Metrics("override_" + e.Version))
-	if errors.Is(err, fs.ErrNotExist) {
-		return e.Warnings, nil
-	}
-	var p promotion
-	if err == nil {
-		err = json.Unmarshal(data, &p)
-	}
+// overruled returns the warnings of an evaluation, with the verdict that
+// somebody overruled to promote the version.
+func (s *session) overruled(ctx context.Context, e evaluate.Evaluation) ([]string, error) {
+	r, err := s.registry(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the record of the overruled alarm: %w", err)
+		return nil, err
 	}
-	return append(e.Warnings, "LEAK ALARM: "+p.Override), nil
+	history, err := r.History(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range slices.Backward(history) {
+		if x.To == e.Version && x.Override {
+			return append(e.Warnings, fmt.Sprintf("the gate said %s and was overruled: %s", x.Verdict, x.Reason)), nil
+		}
+	}
+	return e.Warnings, nil
 }
 
 // latestBacktest returns the last backtest, nil if there was none, or one of

@@ -16,6 +16,7 @@ import (
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
 	"churn/pipeline/prepare"
+	"churn/pipeline/promote"
 	"churn/pipeline/score"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
@@ -66,9 +67,18 @@ func runAllCommand(s *session) *cli.Command {
 				r.Error = err.Error()
 			}
 			// As JSON a run that failed shows how far it came, too.
-			return errors.Join(s.printRun(c.Context, r), err)
+			return errors.Join(s.printRun(c.Context, r), err, r.rejected())
 		}),
 	}
+}
+
+// rejected is the error of a run whose challenger was rejected. One that is
+// only not proven better is none.
+func (r everything) rejected() error {
+	if r.Error == "" && r.Promote.Decision.Verdict == promote.Reject {
+		return r.Promote.held()
+	}
+	return nil
 }
 
 // allStages returns the stages of run-all, which leave their reports in r.

@@ -209,12 +209,17 @@ func (s *session) trainStage(r *everything) stages.Stage {
 }
 
 // promoteStage is decided anew each time: it depends on what is in production.
+// Where the challenger stays out, the run goes on with the model that is in.
 func (s *session) promoteStage(r *everything) stages.Stage {
 	return stages.Stage{Name: stagePromote, Run: func(ctx context.Context) (err error) {
-		if r.Promote, err = s.promote(ctx, force{}); err == nil {
-			s.say(func(w io.Writer) { printPromote(w, r.Promote) })
+		if r.Promote, err = s.promote(ctx, force{}); err != nil {
+			return err
 		}
-		return err
+		s.say(func(w io.Writer) { printPromote(w, r.Promote) })
+		if r.Promote.Previous == "" { // nothing else could serve
+			return r.Promote.held()
+		}
+		return nil
 	}}
 }
 

@@ -217,9 +217,12 @@ func (w *Workspace) Lock() (release func(), err error) {
 	return release, err
 }
 
+// ErrBusy is in the error of Lock where somebody else has the lock.
+var ErrBusy = errors.New("another churn process")
+
 func lockFault(dir string, err error) error {
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", dir, err)
 	}
-	return fmt.Errorf("another churn process is writing to %s; wait for it to end, or use other folders with --set paths.data=DIR and paths.artifacts=DIR", dir)
+	return fmt.Errorf("%w is writing to %s; wait for it to end, or use other folders with --set paths.data=DIR and paths.artifacts=DIR", ErrBusy, dir)
 }
