@@ -268,7 +268,7 @@ func brokenOrder() []badInput {
 		{name: "train before labels", args: "train",
 			code: exitFailure, stderr: lines{"$DIR/data/features/training_dataset.csv is not there yet; run `churn labels` first"}},
 		{name: "promote with an empty registry", args: "promote",
-			code: exitFailure, stderr: lines{"the registry is empty; run `churn train` first"}},
+			code: exitFailure, stderr: lines{"there is no training yet; run `churn train` first"}},
 		{name: "score without a production model", after: []string{"prepare"}, args: "score",
 			code: exitFailure, stderr: lines{"registry: no model is in production yet; run `churn train` and `churn promote`, or `churn run-all`"}},
 		{name: "score before prepare", simulated: true, damage: remove(timelines), args: "score",
@@ -490,7 +490,7 @@ func brokenModels() []badInput {
 		{name: "backtest before there is anything to learn from", simulated: true, args: "backtest --from 2025-01-10 --to 2025-01-20",
 			code: exitFailure, stderr: lines{"no model could be trained and judged on any date; on the last date: no label window had closed yet"}},
 		{name: "promote by force without a reason", simulated: true, args: "promote --force",
-			code: exitUsage, stderr: lines{"--force and --reason go together: overruling an alarm needs a reason", hint}},
+			code: exitUsage, stderr: lines{"--force and --reason go together: overruling the gate needs a reason", hint}},
 		{name: "settings of the models out of range", args: "config check --set train.folds=0 --set train.validation_size=1 --set train.search_rows=10 --set train.half_life_days=-1 --set train.logistic.l1_ratio=2 --set train.gbdt.max_leaf_nodes=1 --set train.gbdt.learning_rate=",
 			code: exitConfig, stderr: lines{
 				"train.validation_size: 1 is not a share; use a number between 0 and 1",

@@ -110,14 +110,13 @@ func (s *session) champion(ctx context.Context, span pipeline.Span, asOf pipelin
 // addDrift compares the cohort of the as-of date with what the champion was
 // trained on.
 func (s *session) addDrift(ctx context.Context, c *retrain.Champion, v *registry.Version, m *score.Model, asOf pipeline.Date) error {
-	data, ok := v.Files[registry.ProfileFile]
-	if !ok {
+	reference, err := profileOf(v)
+	if err != nil {
+		return err
+	}
+	if reference == nil {
 		c.NoDrift = fmt.Sprintf("%s was registered without a profile of its training rows", v.Version)
 		return nil
-	}
-	reference, err := profile.Decode(data)
-	if err != nil {
-		return fmt.Errorf("model %s: %w", v.Version, err)
 	}
 	var cohort *dataset.Unlabelled
 	err = s.withTimelines(func(t *prepare.Timelines) (err error) {

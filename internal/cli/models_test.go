@@ -15,6 +15,7 @@ import (
 	"churn/pipeline/backtest"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/score"
+	"churn/pipeline/promote"
 	"churn/pipeline/train"
 )
 
@@ -148,7 +149,7 @@ func TestLeakAlarmBlocksPromotion(t *testing.T) {
 	all := smallWorld(t, 400, "run-all")
 	set := append([]string{"--set", "evaluate.leak_roc_auc=0.55"}, all[:len(all)-1]...)
 	out := finish(t, program(dir, append(set, "run-all")...))
-	if out.code != 4 || !strings.Contains(out.stderr, "leak alarm on v000") || !strings.Contains(out.stdout, "LEAK ALARM: ROC-AUC") {
+	if out.code != 4 || !strings.Contains(out.stderr, "REJECT of v000") || !strings.Contains(out.stderr, "leak alarm of the training") || !strings.Contains(out.stdout, "LEAK ALARM: ROC-AUC") {
 		t.Fatalf("code %d\n%s", out.code, out.stderr)
 	}
 	if aliases := churn(t, dir, append(set, "registry", "list")...); strings.Contains(aliases.stdout, "production") {
@@ -162,14 +163,14 @@ func TestLeakAlarmBlocksPromotion(t *testing.T) {
 	churn(t, dir, append(set, "promote", "--force", "--reason", "checked by hand")...)
 	report := readJSON[train.Report](t, filepath.Join(dir, "artifacts/metrics/train_latest.json"))
 	selected := report.Selected()
-	record := readJSON[map[string]any](t, filepath.Join(dir, "artifacts/metrics/override_"+selected.Version+".json"))
-	if text, _ := record["override"].(string); !strings.Contains(text, "too good to be true") || !strings.Contains(text, "checked by hand") {
-		t.Errorf("recorded %v", record)
+	record := readJSON[struct{ Decision promote.Decision }](t, filepath.Join(dir, "artifacts/metrics/promote_latest.json")).Decision
+	if record.Verdict != promote.Reject || record.Override != "checked by hand" || !strings.Contains(record.Reason, "too good to be true") {
+		t.Errorf("recorded %s, %q: %s", record.Verdict, record.Override, record.Reason)
 	}
 	// Whoever looks at the model later, with the alarm's limit back where it was, sees it.
 	churn(t, dir, append(all[:len(all)-1:len(all)-1], "report", "production", "--from", "2025-03-10", "--to", "2025-04-07")...)
 	page, err := os.ReadFile(filepath.Join(dir, "artifacts/reports/model_"+selected.Version+"_from_2025-03-10_to_2025-04-07.html"))
-	if err != nil || !strings.Contains(string(page), "LEAK ALARM") || !strings.Contains(string(page), "checked by hand") {
+	if err != nil || !strings.Contains(string(page), "too good to be true") || !strings.Contains(string(page), "checked by hand") {
 		t.Errorf("the page hides the overruled alarm (%v)", err)
 	}
 }

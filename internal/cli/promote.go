@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/internal/atomicfile"
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/promote"
@@ -148,6 +149,10 @@ func (s *session) settle(ctx context.Context, r *registry.Registry, p *promotion
 
 // settled returns the decision by which a version came into production.
 func (s *session) settled(ctx context.Context, r *registry.Registry, version string) (d promote.Decision, record string, err error) {
+	v, err := r.Load(ctx, version)
+	if err != nil {
+		return d, "", err
+	}
 	history, err := r.History(ctx)
 	if err != nil {
 		return d, "", err
@@ -159,15 +164,8 @@ func (s *session) settled(ctx context.Context, r *registry.Registry, version str
 		if e.Decision == "" { // a rollback
 			break
 		}
-		text, _, err := r.Decision(ctx, e.Decision)
-		if err == nil {
-			err = json.Unmarshal(text, &d)
-		}
+		d, err := decisionOf(ctx, r, e)
 		return d, e.Decision, err
-	}
-	v, err := r.Load(ctx, version)
-	if err != nil {
-		return d, "", err
 	}
 	c, err := s.contender(v)
 	if err != nil {
@@ -175,6 +173,15 @@ func (s *session) settled(ctx context.Context, r *registry.Registry, version str
 	}
 	d, err = promote.Judge(promote.Input{Challenger: c, Champion: &c}, s.config.Promote)
 	return d, "", err
+}
+
+// decisionOf reads the decision that an entry of the ledger rests on.
+func decisionOf(ctx context.Context, r *registry.Registry, e registry.Entry) (d promote.Decision, err error) {
+	text, _, err := r.Decision(ctx, e.Decision)
+	if err == nil {
+		err = json.Unmarshal(text, &d)
+	}
+	return d, err
 }
 
 // keepDecision writes the decision where people and monitors look for it.
@@ -208,6 +215,7 @@ func (s *session) judge(ctx context.Context, r *registry.Registry, selected trai
 		if err != nil {
 			return d, err
 		}
+		c.Promise = v.Metrics[train.ROCAUC]
 		in.Champion = &c
 	}
 	if in.Barred, err = barred(ctx, r, selected.Version); err != nil {
@@ -234,7 +242,24 @@ func (s *session) contender(v *registry.Version) (promote.Contender, error) {
 		return promote.Contender{}, err
 	}
 	training, err := trainingOf(v)
-	return promote.Contender{Model: m, TrainLast: training.Split.TrainLast}, err
+	if err != nil {
+		return promote.Contender{}, err
+	}
+	reference, err := profileOf(v)
+	return promote.Contender{Model: m, TrainLast: training.Split.TrainLast, Reference: reference}, err
+}
+
+// profileOf returns the reference profile of a version; nil if it has none.
+func profileOf(v *registry.Version) (*profile.Reference, error) {
+	data, ok := v.Files[registry.ProfileFile]
+	if !ok {
+		return nil, nil
+	}
+	reference, err := profile.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", v.Version, err)
+	}
+	return reference, nil
 }
 
 // rowsToJudge gives both contenders the same later snapshots, each with its own

@@ -133,7 +133,8 @@ func (s *session) overruled(ctx context.Context, e evaluate.Evaluation) ([]strin
 	}
 	for _, x := range slices.Backward(history) {
 		if x.To == e.Version && x.Override {
-			return append(e.Warnings, fmt.Sprintf("the gate said %s and was overruled: %s", x.Verdict, x.Reason)), nil
+			d, err := decisionOf(ctx, r, x)
+			return append(e.Warnings, fmt.Sprintf("the gate said %s and was overruled by %s (%s): %s", x.Verdict, x.Actor, x.Reason, d.Reason)), err
 		}
 	}
 	return e.Warnings, nil

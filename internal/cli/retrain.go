@@ -24,12 +24,17 @@ import (
 
 // What became of a retrain.
 const (
-	outcomeNotDue   = "not due"
-	outcomePromoted = "promoted"
-	outcomeHeld     = "held"
-	outcomeRejected = "rejected"
-	outcomeNoModel  = "no model" // the training found none that beats the floor
+	outcomeNotDue    = "not due"
+	outcomePromoted  = "promoted"
+	outcomeUnchanged = "unchanged" // the training gave the model that was in production
+	outcomeHeld      = "held"
+	outcomeRejected  = "rejected"
+	outcomeNoModel   = "no model" // the training found none that beats the floor
 )
+
+func outcomes() []string {
+	return []string{outcomeNotDue, outcomePromoted, outcomeUnchanged, outcomeHeld, outcomeRejected, outcomeNoModel}
+}
 
 // retraining is the report of retrain. While it runs, the file of it is the
 // journal by which a run that was cut off is taken up again.
@@ -222,14 +227,17 @@ func (s *session) retrain(ctx context.Context, w wanted, dry bool) (r retraining
 		return r, err
 	}
 	r.Promotion = &p
-	return s.conclude(r, outcomeOf(p.Decision))
+	return s.conclude(r, r.outcomeOf(p))
 }
 
-func outcomeOf(d promote.Decision) string {
+// outcomeOf names what a promotion came to since the run began.
+func (r retraining) outcomeOf(p promotion) string {
 	switch {
-	case d.Moves():
+	case p.Version == r.Champion:
+		return outcomeUnchanged
+	case p.Decision.Moves():
 		return outcomePromoted
-	case d.Verdict == promote.Reject:
+	case p.Decision.Verdict == promote.Reject:
 		return outcomeRejected
 	}
 	return outcomeHeld
@@ -288,7 +296,7 @@ func (s *session) conclude(r retraining, outcome string) (retraining, error) {
 // is gone before anybody could scrape it.
 func (s *session) textfile(r retraining) error {
 	var m telemetry.Batch
-	for _, outcome := range []string{outcomeNotDue, outcomePromoted, outcomeHeld, outcomeRejected, outcomeNoModel} {
+	for _, outcome := range outcomes() {
 		value := 0.0
 		if outcome == r.Outcome {
 			value = 1
@@ -299,8 +307,8 @@ func (s *session) textfile(r retraining) error {
 	m.Add("churn_retrain_as_of_timestamp_seconds", "Last day of the data of the latest retrain.", float64(r.AsOf.Time().Unix()))
 	if p := r.Promotion; p != nil {
 		for _, c := range p.Decision.Criteria {
-			if c.Metric != "" && c.Name != "baseline" {
-				m.Add("churn_gate_challenger", "Figure of the challenger on the rows that the gate judged.", float64(c.Challenger), "metric", c.Metric, "criterion", c.Name)
+			if c.Name == "floor" {
+				m.Add("churn_gate_challenger", "Figure of the challenger on the rows that the gate judged.", float64(c.Challenger), "metric", c.Metric)
 			}
 		}
 	}
@@ -319,7 +327,7 @@ func printRetrain(w io.Writer, r retraining) {
 	if r.Promotion != nil {
 		printPromote(w, *r.Promotion)
 	}
-	if r.Outcome != "" {
+	if r.Outcome != "" && r.Outcome != outcomeNotDue {
 		fmt.Fprintf(w, "retrain   %s", r.Outcome)
 		if r.Reason != "" {
 			fmt.Fprintf(w, ": %s", r.Reason)
