@@ -14,8 +14,8 @@ import (
 	"churn/model/metric"
 	"churn/pipeline/backtest"
 	"churn/pipeline/evaluate"
-	"churn/pipeline/score"
 	"churn/pipeline/promote"
+	"churn/pipeline/score"
 	"churn/pipeline/train"
 )
 

@@ -44,6 +44,7 @@ type Stage struct {
 	files   *Workspace
 	name    string
 	outputs []pipeline.FileState
+	failed  bool // a report could not be written
 }
 
 // Begin starts the collection of a stage's outputs.
@@ -68,6 +69,7 @@ func (s *Stage) Report(name string, report any, rows int64) error {
 	path := s.files.Metrics(name)
 	info, err := atomicfile.WriteJSON(path, report)
 	s.add(path, table.Info{Info: info, Rows: rows})
+	s.failed = err != nil
 	return err
 }
 
@@ -79,6 +81,9 @@ func (s *Stage) add(path string, info table.Info) {
 // summary of a run shows; raw are the raw files of b as they were read, or as
 // they were before that.
 func (s *Stage) End(main string, b Basis, raw []pipeline.FileState) error {
+	if s.failed { // Report has said so; without it the stage is not complete
+		return nil
+	}
 	first := func(f pipeline.FileState) bool { return f.Path == s.files.relative(main) }
 	i := slices.IndexFunc(s.outputs, first)
 	if i < 0 {
