@@ -9,7 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"churn/internal/cli"
+	"churn/pipeline"
+	"churn/pipeline/dataset"
+	"churn/pipeline/features"
+	"churn/pipeline/labels"
+	"churn/pipeline/prepare"
 	"churn/pipeline/retrain"
 	"churn/registry"
 )
@@ -17,14 +25,19 @@ import (
 // dueIn returns what retrain would decide in dir, with the global flags of args.
 func dueIn(t *testing.T, dir string, args []string, asOf string, force, ifDrift bool) retrain.Due {
 	t.Helper()
-	var stderr bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	words := slices.Concat([]string{"churn", "--set", "paths.data=" + filepath.Join(dir, "data"), "--set", "paths.artifacts=" + filepath.Join(dir, "artifacts")}, args, []string{"due"})
 	if asOf != "" {
 		words = append(words, "--as-of", asOf)
 	}
-	d, err := cli.DueOf(words, nil, &stderr, force, ifDrift)
+	d, err := cli.DueOf(words, nil, &stdout, &stderr, force, ifDrift)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	for _, r := range d.Reasons {
+		if !strings.Contains(stdout.String(), r.Text) {
+			t.Errorf("the page does not say %q:\n%s", r.Text, stdout.String())
+		}
 	}
 	return d
 }
@@ -45,6 +58,7 @@ func TestDue(t *testing.T) {
 	if d := dueIn(t, dir, world, "", false, false); !slices.Equal(d.Fired(), []retrain.Trigger{retrain.First}) {
 		t.Errorf("without a model: %+v", d)
 	}
+	sameCohort(t, dir, pipeline.DateFromCivil(2025, 7, 31))
 	run("run-all", "--as-of", "2025-06-16")
 	d := dueIn(t, dir, world, "2025-06-23", false, false) // the latest label of the training is of 2025-06-11
 	if d.Due || d.NewDays != 7 || reason(d, retrain.Drift).Value == nil || reason(d, retrain.Performance).Value == nil || *reason(d, retrain.Age).Value != 12 {
@@ -64,6 +78,35 @@ func TestDue(t *testing.T) {
 	}
 	if d := dueIn(t, dir, world, "2025-08-18", false, true); !slices.Equal(d.Fired(), []retrain.Trigger{retrain.Drift}) {
 		t.Errorf("two weeks after the drift: %+v", d)
+	}
+}
+
+// The law: the cohort without labels is the part of the labelled rows that is at
+// risk, row by row and bit by bit.
+func sameCohort(t *testing.T, dir string, asOf pipeline.Date) {
+	t.Helper()
+	d := dataset.Definition{Features: features.Defaults(), Labels: labels.Defaults()}
+	open := func() *prepare.Timelines {
+		p, err := prepare.OpenTimelines(filepath.Join(dir, "data", "processed", "timelines.bin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	one, two := open(), open()
+	defer one.Close()
+	defer two.Close()
+	all, err := dataset.Collect(t.Context(), one, d, []pipeline.Date{asOf}, 1e6, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cohort, err := dataset.Cohort(t.Context(), two, d, asOf, 1e6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := all.Where(func(i int) bool { return all.AtRisk[i] })
+	if diff := cmp.Diff(want.Frame, cohort.Frame, cmpopts.EquateNaNs()); diff != "" || len(cohort.User) != want.Len() || want.Len() == 0 || want.Len() == all.Len() {
+		t.Errorf("%d of %d rows at risk, the cohort has %d: %s", want.Len(), all.Len(), len(cohort.User), diff)
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 
 // DueOf runs what retrain decides by, with the global flags and the as-of date
 // of args, as the command does.
-func DueOf(args, environ []string, stderr io.Writer, force, ifDrift bool) (d retrain.Due, err error) {
+func DueOf(args, environ []string, stdout, stderr io.Writer, force, ifDrift bool) (d retrain.Due, err error) {
 	s := &session{args: args, stdout: io.Discard, stderr: stderr, environ: environ, now: time.Now}
 	app := newApp(s)
 	app.Commands = append(app.Commands, &cli.Command{Name: "due", Flags: []cli.Flag{asOfFlag()}, Action: s.dated(func(c *cli.Context) error {
 		d, err = s.due(c.Context, wanted{force: force, ifDrift: ifDrift})
+		printDue(stdout, d)
 		return err
 	})})
 	return d, app.RunContext(context.Background(), args)
