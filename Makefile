@@ -68,6 +68,10 @@ bench-large: build ## 100 million events under prepare.memory = 2GiB; takes abou
 bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own
 	go run ./bench/peers -churn ./bin/churn
 
+.PHONY: bench-gate
+bench-gate: ## error rates of the gate by simulation; fails if one is out of its limit
+	go run ./bench/gate
+
 .PHONY: parity-goldens
 parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)
 	python3 -m venv .parity-venv
