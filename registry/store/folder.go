@@ -54,18 +54,16 @@ func (f *folder) Read(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (f *folder) Create(ctx context.Context, key string, data []byte) error {
-	return f.locked(ctx, key, (*flock.Flock).RLock, func(path string) error {
-		err := atomicfile.WriteNew(f.dir, path, data, f.link)
-		if !unlinkable(err) {
-			return err
+	err := f.locked(ctx, key, (*flock.Flock).RLock, func(path string) error { return atomicfile.WriteNew(f.dir, path, data, f.link) })
+	if !unlinkable(err) {
+		return err
+	}
+	// Some file systems know no links. There, creators go one by one.
+	return f.locked(ctx, key, (*flock.Flock).Lock, func(path string) error {
+		if _, err := os.Lstat(path); err == nil {
+			return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 		}
-		// Some file systems know no links. There, creators go one by one.
-		return f.locked(ctx, key, (*flock.Flock).Lock, func(path string) error {
-			if _, err := os.Lstat(path); err == nil {
-				return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
-			}
-			return atomicfile.WriteVia(f.dir, path, data)
-		})
+		return atomicfile.WriteVia(f.dir, path, data)
 	})
 }
 
