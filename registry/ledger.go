@@ -235,6 +235,8 @@ func (r *Registry) movable(ctx context.Context, m Move, tail Entry) error {
 		return fmt.Errorf("registry: the alias %q is not moved by hand; move %s or %s", alias, Production, Challenger)
 	case m.To == m.From:
 		return fmt.Errorf("registry: %s is %s already", orNothing(m.To), alias)
+	case alias == Challenger && m.To != "" && m.To == tail.Aliases.Production:
+		return fmt.Errorf("registry: %s is in production already", m.To)
 	case m.To == "" && alias == Production:
 		return errors.New("registry: production cannot be cleared; promote another version")
 	case m.To == "":
