@@ -44,6 +44,10 @@ tidy: ## fails if go mod tidy would change go.mod or go.sum
 test-race: ## all tests, the import table among them, with the race detector and in random order
 	CGO_ENABLED=1 go test -race -shuffle=on ./...
 
+.PHONY: test-kill
+test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
+	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run TestKillRegistry ./internal/cli
+
 .PHONY: fuzz-seeds
 fuzz-seeds: ## the fuzz targets on their seeds
 	go test -run '^Fuzz' ./...

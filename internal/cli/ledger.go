@@ -132,7 +132,7 @@ func (s *session) registryRollback(c *cli.Context, r *registry.Registry) error {
 	if target.Version == aliases.Production {
 		return fmt.Errorf("%s is in production already; `churn registry list` shows the others", target.Version)
 	}
-	if err := answers(target); err != nil {
+	if err := s.answersInFreshProcess(c.Context, target.Version); err != nil {
 		return fmt.Errorf("%w; production stays %s", err, aliases.Production)
 	}
 	e, err := r.Move(c.Context, registry.Move{Action: registry.ActionRollback, From: aliases.Production, To: target.Version, Actor: s.actor(), Reason: reason, Time: s.stamp()})
