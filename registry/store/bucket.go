@@ -37,6 +37,9 @@ func openBucket(ctx context.Context, place string) (Store, error) {
 		}
 	}
 	u.Path = ""
+	if mux := blob.DefaultURLMux(); u.Scheme == "gs" && !mux.ValidBucketScheme(u.Scheme) {
+		return nil, fmt.Errorf("open the store %s: this program is built without Google Cloud Storage; build it with `make build TAGS=gcs`", name)
+	}
 	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
 	if err != nil {
 		return nil, fmt.Errorf("open the store %s: %w; write a folder path, or a URL such as s3://bucket/folder?region=eu-central-1", name, err)
