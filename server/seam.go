@@ -1,0 +1,199 @@
+// Package server answers over HTTP. It knows neither the stages nor the
+// registry: what it needs of them are the small interfaces of this file, which
+// internal/serving implements.
+//
+//	request → limits, keys, request id → decode → Predictor → answer, log, metrics
+//	                                                 ▲
+//	registry ⇒ Models (follows the alias, swaps an atomic pointer)
+package server
+
+import (
+	"context"
+	"time"
+)
+
+// Input is one feature that a model reads.
+type Input struct {
+	Name        string   `json:"name"`
+	Categorical bool     `json:"categorical"`
+	Title       string   `json:"title"`
+	Unit        string   `json:"unit,omitempty"`
+	Null        string   `json:"null"`             // what a missing value means
+	Min         *float64 `json:"min,omitempty"`    // smallest value in training
+	Max         *float64 `json:"max,omitempty"`    // largest
+	Levels      []string `json:"levels,omitempty"` // values in training, of a categorical
+}
+
+// Row is one snapshot as the model reads it: a value for every input, numeric
+// ones and categorical ones each in the order of Predictor.Inputs. NaN and ""
+// are missing.
+type Row struct {
+	Numeric     []float64
+	Categorical []string
+}
+
+// Reason is one cause of a risk, in words.
+type Reason struct {
+	Feature      string  `json:"feature"`
+	Text         string  `json:"text"`
+	Contribution float64 `json:"contribution"` // log-odds above the mean of the training cohort
+}
+
+// Score is what a model says about one row.
+type Score struct {
+	Margin  float64 // log-odds before calibration
+	Risk    float64 // probability of churn in the label window
+	Tier    string  // low, medium or high
+	Reasons []Reason
+}
+
+// ModelInfo says which model answers.
+type ModelInfo struct {
+	Version    string             `json:"model_version"`
+	Path       string             `json:"model_path"`
+	Kind       string             `json:"model_kind"`
+	Digest     string             `json:"digest"`
+	FeatureSet string             `json:"feature_set"` // fingerprint
+	AsOf       string             `json:"as_of_date"`  // last day of the data that it was made from
+	WindowDays int                `json:"window_days"`
+	Metrics    map[string]float64 `json:"metrics"` // on its test period
+}
+
+// Predictor is one loaded model. It never changes and is safe for concurrent
+// use.
+type Predictor interface {
+	Info() ModelInfo
+	Inputs() (numeric, categorical []Input)
+	// Predict scores a row.
+	Predict(row Row) Score
+	// PredictEvents validates a user with raw events by the record checks of the
+	// batch path, computes the features as of a date with the same code, and
+	// scores them. Bad records are Faults.
+	PredictEvents(in Events) (EventScore, error)
+}
+
+// Events is a user with raw events, every value as text as a file would hold it.
+type Events struct {
+	AsOf   string // a date; "" = the day of the latest event
+	User   map[string]string
+	Events []map[string]string
+}
+
+// EventScore is the answer to Events.
+type EventScore struct {
+	Score
+	UserID   string
+	AsOf     string
+	AtRisk   bool // in the cohort that the model has learned from
+	Features Row
+}
+
+// Fault is one thing that is wrong with a request.
+type Fault struct {
+	Field    string `json:"field"` // as a JSON pointer, such as /features/watch_minutes_7d or /events/3/event_time
+	Got      string `json:"got"`
+	Expected string `json:"expected"`
+}
+
+// Faults is an error that lists what is wrong with a request.
+type Faults []Fault
+
+// Error says the first fault, and how many more there are.
+func (f Faults) Error() string {
+	return f[0].Field + ": got " + f[0].Got + ", expected " + f[0].Expected
+}
+
+// ModelStatus is what is known of the model in use and of those refused.
+type ModelStatus struct {
+	Alias    string    `json:"alias"`
+	Version  string    `json:"model_version,omitempty"` // "" = none yet
+	Since    time.Time `json:"since,omitzero"`          // when it began to answer here
+	Checked  time.Time `json:"checked,omitzero"`        // when the registry was last read well
+	Refused  string    `json:"refused,omitempty"`       // a version that was not taken
+	Error    string    `json:"error,omitempty"`         // why it was not, or why the registry cannot be read
+	Swaps    int64     `json:"swaps"`
+	Refusals int64     `json:"refusals"`
+}
+
+// Models holds the model in use.
+type Models interface {
+	// Current returns the model in use, nil if there is none yet. A request asks
+	// once and uses what it got to its end.
+	Current() Predictor
+	Status() ModelStatus
+	// Reload looks at the registry now.
+	Reload(ctx context.Context) error
+}
+
+// Shadow is given every scored row after its answer; it must not block.
+type Shadow interface {
+	Offer(info ModelInfo, row Row, score Score)
+}
+
+// Logged is one answered prediction, for monitoring and later labels.
+type Logged struct {
+	Time      time.Time
+	RequestID string
+	Route     string
+	UserID    string
+	AsOf      string
+	Info      ModelInfo
+	Row       Row // copied by the log, if it keeps it
+	Score     Score
+}
+
+// Log keeps predictions. Record never blocks: it counts what it has to drop.
+type Log interface {
+	Record(Logged)
+}
+
+// User is one user of the latest scored snapshot.
+type User struct {
+	ID           string   `json:"user_id"`
+	AsOf         string   `json:"as_of_date"`
+	Risk         float64  `json:"churn_risk"`
+	Rank         int      `json:"risk_rank"`
+	Tier         string   `json:"risk_tier"`
+	Plan         string   `json:"plan"`
+	Paid         bool     `json:"is_paid"`
+	Country      string   `json:"country"`
+	Source       string   `json:"marketing_source"`
+	SinceSignup  int64    `json:"days_since_signup"`
+	LastActivity *float64 `json:"days_since_last_activity"`
+	Reasons      []string `json:"reasons"`
+	Version      string   `json:"model_version"`
+}
+
+// Query selects users of the snapshot.
+type Query struct {
+	Tier, Plan, Country, Source string // "" = all
+	Search                      string // beginning of the user id
+	Sort                        string // risk (falling; default), user_id
+	Limit                       int
+	Cursor                      string // of the page before
+}
+
+// Page is a part of a list.
+type Page struct {
+	Users  []User `json:"users"`
+	Cursor string `json:"next_cursor,omitempty"` // "" = the end
+	Total  int    `json:"total"`                 // that the query selects
+}
+
+// Snapshot describes the latest scored snapshot.
+type Snapshot struct {
+	AsOf     string         `json:"as_of_date"`
+	Version  string         `json:"model_version"`
+	Users    int            `json:"users"`
+	Tiers    map[string]int `json:"tiers"`
+	MeanRisk float64        `json:"mean_risk"`
+	Imported time.Time      `json:"imported"`
+}
+
+// Users answers from the latest scored snapshot. ErrNoSnapshot says that there
+// is none.
+type Users interface {
+	Snapshot(ctx context.Context) (Snapshot, error)
+	Find(ctx context.Context, id string) (User, bool, error)
+	List(ctx context.Context, q Query) (Page, error)
+}
