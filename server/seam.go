@@ -9,6 +9,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -173,27 +174,45 @@ type Query struct {
 	Cursor                      string // of the page before
 }
 
-// Page is a part of a list.
+// Page is a part of a list, and the snapshot that it is of.
 type Page struct {
-	Users  []User `json:"users"`
-	Cursor string `json:"next_cursor,omitempty"` // "" = the end
-	Total  int    `json:"total"`                 // that the query selects
+	Users    []User
+	Cursor   string // of the next page; "" = the end
+	Total    int    // that the query selects
+	Snapshot Snapshot
 }
 
-// Snapshot describes the latest scored snapshot.
+// Snapshot describes a scored snapshot.
 type Snapshot struct {
-	AsOf     string         `json:"as_of_date"`
-	Version  string         `json:"model_version"`
-	Users    int            `json:"users"`
-	Tiers    map[string]int `json:"tiers"`
-	MeanRisk float64        `json:"mean_risk"`
-	Imported time.Time      `json:"imported"`
+	AsOf       string         `json:"as_of_date"`
+	Version    string         `json:"model_version"`
+	FeatureSet string         `json:"feature_set,omitempty"` // fingerprint, if the registry still knows it
+	Digest     string         `json:"digest"`                // of the predictions that it was built from
+	Users      int            `json:"users"`
+	Tiers      map[string]int `json:"tiers"`
+	MeanRisk   float64        `json:"mean_risk"`
+	Plans      []string       `json:"plans,omitempty"` // the values that can be selected by
+	Countries  []string       `json:"countries,omitempty"`
+	Sources    []string       `json:"marketing_sources,omitempty"`
+	Scored     time.Time      `json:"scored_at"` // when churn score had finished
 }
 
-// Users answers from the latest scored snapshot. ErrNoSnapshot says that there
-// is none.
+// What Users says where it has no answer.
+var (
+	ErrNoSnapshot    = errors.New("nobody has been scored yet; run `churn score`")
+	ErrNoUser        = errors.New("the latest snapshot has no such user")
+	ErrCursorExpired = errors.New("the cursor is of an earlier snapshot; begin the list again without a cursor")
+)
+
+// Users answers from the latest scored snapshot, or with ErrNoSnapshot.
 type Users interface {
 	Snapshot(ctx context.Context) (Snapshot, error)
-	Find(ctx context.Context, id string) (User, bool, error)
+	// Find returns a user and the snapshot that it is of, or ErrNoUser.
+	Find(ctx context.Context, id string) (User, Snapshot, error)
+	// List returns a page; a cursor of an earlier snapshot is ErrCursorExpired,
+	// what a query must not hold is Faults.
 	List(ctx context.Context, q Query) (Page, error)
+	// History returns a line for every as-of date and model seen, oldest first,
+	// without the values to select by.
+	History(ctx context.Context) ([]Snapshot, error)
 }
