@@ -114,6 +114,7 @@ type ModelStatus struct {
 	Error    string    `json:"error,omitempty"`         // why it was not, or why the registry cannot be read
 	Swaps    int64     `json:"swaps"`
 	Refusals int64     `json:"refusals"`
+	Errors   int64     `json:"registry_errors"` // times that the registry could not be read
 }
 
 // Models holds the model in use.
@@ -146,6 +147,8 @@ type Logged struct {
 // Log keeps predictions. Record never blocks: it counts what it has to drop.
 type Log interface {
 	Record(Logged)
+	// Dropped returns how many predictions there was no room for.
+	Dropped() int64
 }
 
 // User is one user of the latest scored snapshot.

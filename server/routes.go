@@ -1,0 +1,61 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Scope is what a key allows.
+type Scope string
+
+// The scopes. Public asks for no key.
+const (
+	Public       Scope = ""
+	ScopePredict Scope = "predict"
+	ScopeRead    Scope = "read"
+	ScopeAdmin   Scope = "admin"
+)
+
+// route is one thing that the server answers.
+type route struct {
+	method, path string
+	scope        Scope
+	handle       echo.HandlerFunc
+	probe        bool // asked all day by machines: logged at debug level only, never limited
+}
+
+// routes lists all of them. Each file of handlers adds its own list here.
+func (s *Server) routes() []route {
+	var all []route
+	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// add registers a route. GET answers HEAD too, and counts as it: net/http
+// leaves the body out.
+func (s *Server) add(r route) {
+	methods := []string{r.method}
+	if r.method == http.MethodGet {
+		methods = append(methods, http.MethodHead)
+	}
+	for _, method := range methods {
+		s.echo.Add(method, r.path, s.admit(r))
+	}
+	s.metrics.add(r, methods)
+}
+
+// admit lets a request through to its handler if it may.
+func (s *Server) admit(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if r.scope == ScopeAdmin {
+			return Refuse(Forbidden, "this needs a key of the scope %s", ScopeAdmin)
+		}
+		if err := s.limitBody(c); err != nil {
+			return err
+		}
+		return r.handle(c)
+	}
+}
