@@ -19,6 +19,7 @@ type Input struct {
 	Categorical bool     `json:"categorical"`
 	Title       string   `json:"title"`
 	Unit        string   `json:"unit,omitempty"`
+	Binary      bool     `json:"binary,omitempty"` // 0 or 1, also given as false or true
 	Null        string   `json:"null"`             // what a missing value means
 	Min         *float64 `json:"min,omitempty"`    // smallest value in training
 	Max         *float64 `json:"max,omitempty"`    // largest
@@ -32,6 +33,10 @@ type Row struct {
 	Numeric     []float64
 	Categorical []string
 }
+
+// MaxReasons is how many reasons an answer has at most, and unless it is asked
+// for fewer.
+const MaxReasons = 3
 
 // Reason is one cause of a risk, in words.
 type Reason struct {
@@ -65,19 +70,36 @@ type ModelInfo struct {
 type Predictor interface {
 	Info() ModelInfo
 	Inputs() (numeric, categorical []Input)
-	// Predict scores a row.
-	Predict(row Row) Score
+	// Predict scores a row and gives at most so many reasons, of which the
+	// settings of scoring allow at most MaxReasons. 0 spares their computation,
+	// most of the work of a model of trees.
+	Predict(row Row, reasons int) Score
 	// PredictEvents validates a user with raw events by the record checks of the
 	// batch path, computes the features as of a date with the same code, and
 	// scores them. Bad records are Faults.
-	PredictEvents(in Events) (EventScore, error)
+	PredictEvents(in Events, reasons int) (EventScore, error)
 }
 
 // Events is a user with raw events, every value as text as a file would hold it.
 type Events struct {
-	AsOf   string // a date; "" = the day of the latest event
-	User   map[string]string
-	Events []map[string]string
+	AsOf string // a date; "" = the day of the latest event
+	// DataStart is the first day of the data that the events were taken from,
+	// before which windows do not reach; "" = that of the data that the server
+	// knows, else the user's first event.
+	DataStart string
+	User      RawUser
+	Events    []RawEvent
+}
+
+// RawUser is a record of the users file.
+type RawUser struct {
+	ID, Signup, Plan, IsPaid, Country, Source string
+}
+
+// RawEvent is a record of the events file; "" is empty, and an empty User the
+// one that it is sent with.
+type RawEvent struct {
+	ID, User, Time, Type, Course, Minutes, Score, Amount, KnownAt string
 }
 
 // EventScore is the answer to Events.
@@ -87,6 +109,7 @@ type EventScore struct {
 	AsOf     string
 	AtRisk   bool // in the cohort that the model has learned from
 	Features Row
+	Warnings []Fault // what was odd but counts, by the severities of validation
 }
 
 // Fault is one thing that is wrong with a request.
