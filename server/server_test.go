@@ -45,8 +45,8 @@ func (constant) Info() ModelInfo {
 func (constant) Inputs() (numeric, categorical []Input) {
 	return []Input{{Name: "events_7d"}}, []Input{{Name: "plan", Categorical: true}}
 }
-func (constant) Predict(Row) Score                        { return Score{Risk: 0.5, Tier: "high"} }
-func (constant) PredictEvents(Events) (EventScore, error) { return EventScore{}, nil }
+func (constant) Predict(Row, int) Score                        { return Score{Risk: 0.5, Tier: "high"} }
+func (constant) PredictEvents(Events, int) (EventScore, error) { return EventScore{}, nil }
 
 // output collects the log.
 type output struct {
