@@ -16,13 +16,14 @@ const unknown = "unknown"
 
 // metrics counts what the server does, in a registry of its own.
 type metrics struct {
-	registry    *prometheus.Registry
-	requests    *prometheus.CounterVec
-	latency     *prometheus.HistogramVec
-	inFlight    prometheus.Gauge
-	predictions prometheus.Counter
-	routes      map[routeKey]*routeStats
-	other       *routeStats
+	registry     *prometheus.Registry
+	requests     *prometheus.CounterVec
+	latency      *prometheus.HistogramVec
+	inFlight     prometheus.Gauge
+	predictions  prometheus.Counter
+	reloadErrors *prometheus.CounterVec
+	routes       map[routeKey]*routeStats
+	other        *routeStats
 }
 
 type routeKey struct{ method, path string }
@@ -43,13 +44,17 @@ func newMetrics(s *Server) *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "churn_api_requests_total", Help: "Requests answered, by method, route pattern and status."}, []string{"method", "path", "status"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "churn_api_request_latency_seconds", Help: "Time from a request's header to the end of its answer.",
 			Buckets: []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}}, []string{"method", "path"}),
-		inFlight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "churn_api_in_flight_requests", Help: "Requests being answered now."}),
-		predictions: prometheus.NewCounter(prometheus.CounterOpts{Name: "churn_api_predictions_total", Help: "Rows scored."}),
-		routes:      map[routeKey]*routeStats{},
+		inFlight:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "churn_api_in_flight_requests", Help: "Requests being answered now."}),
+		predictions:  prometheus.NewCounter(prometheus.CounterOpts{Name: "churn_api_predictions_total", Help: "Rows scored."}),
+		reloadErrors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "churn_reload_errors_total", Help: "Times that changed files of keys or certificates were not sound, so that those from before stayed in force."}, []string{"files"}),
+		routes:       map[routeKey]*routeStats{},
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.inFlight, m.predictions, modelCollector{s},
+	m.registry.MustRegister(m.requests, m.latency, m.inFlight, m.predictions, m.reloadErrors, modelCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.other = m.stats(unknown, unknown)
+	for _, f := range s.followed {
+		m.reloadErrors.WithLabelValues(f.name)
+	}
 	return m
 }
 

@@ -46,16 +46,3 @@ func (s *Server) add(r route) {
 	}
 	s.metrics.add(r, methods)
 }
-
-// admit lets a request through to its handler if it may.
-func (s *Server) admit(r route) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if r.scope == ScopeAdmin {
-			return Refuse(Forbidden, "this needs a key of the scope %s", ScopeAdmin)
-		}
-		if err := s.limitBody(c); err != nil {
-			return err
-		}
-		return r.handle(c)
-	}
-}

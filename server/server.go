@@ -26,6 +26,7 @@ type Options struct {
 	Users  Users            // nil: nobody has been scored
 	Log    Log              // nil: predictions are not kept
 	Shadow Shadow           // nil: no second model
+	Keys   string           // lines of API keys, as those of serve.keys_file, which they add to
 	Now    func() time.Time // the clock
 	Logger *slog.Logger
 	// Listening is told the addresses once the server accepts connections;
@@ -43,10 +44,16 @@ type Server struct {
 	echo     *echo.Echo
 	metrics  *metrics
 	calls    sync.Pool // of *call
+	keys     keyring
+	limiter  *limiter
+	origin   *http.CrossOriginProtection
+	tls      *certificate // nil = none
+	followed []*followed
 	draining atomic.Bool
 }
 
-// New returns a server that is ready to Run. The params must be valid.
+// New returns a server that is ready to Run. The params must be valid; an error
+// says which of them does not fit this machine.
 func New(o Options) (*Server, error) {
 	if o.Users == nil {
 		o.Users = noUsers{}
@@ -57,7 +64,14 @@ func New(o Options) (*Server, error) {
 	if o.Shadow == nil {
 		o.Shadow = noShadow{}
 	}
-	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody)}
+	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
+		limiter: newLimiter(o.Params), origin: http.NewCrossOriginProtection()}
+	if err := s.readFiles(o.Keys); err != nil {
+		return nil, err
+	}
+	if err := s.checkExposure(); err != nil {
+		return nil, err
+	}
 	s.calls.New = func() any { return new(call) }
 	s.metrics = newMetrics(s)
 	s.echo = echo.New()
@@ -66,6 +80,28 @@ func New(o Options) (*Server, error) {
 		s.add(r)
 	}
 	return s, nil
+}
+
+// readFiles reads keys and certificate, and notes what to follow.
+func (s *Server) readFiles(keys string) error {
+	p := s.params
+	s.keys.fixed, s.keys.file = keys, p.KeysFile
+	if p.KeysFile != "" {
+		s.followed = append(s.followed, &followed{name: "keys", paths: []string{p.KeysFile}, load: s.keys.load})
+	}
+	if p.TLSCert != "" {
+		s.tls = &certificate{cert: p.TLSCert, key: p.TLSKey}
+		s.followed = append(s.followed, &followed{name: "tls", paths: []string{p.TLSCert, p.TLSKey}, load: s.tls.load})
+	}
+	var errs []error
+	for _, f := range s.followed {
+		f.changed() // first, so that a change from here on is one
+		errs = append(errs, f.load())
+	}
+	if p.KeysFile == "" {
+		errs = append(errs, s.keys.load())
+	}
+	return errors.Join(errs...)
 }
 
 // Handler returns what answers requests, for tests and for other listeners.
@@ -81,7 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer main.Close() //nolint:errcheck // closed by then, except after a fault
-	servers, failed := []*http.Server{s.httpServer(s.echo)}, make(chan error, 2)
+	servers, failed := []*http.Server{s.httpServer(s.guardHost(s.echo))}, make(chan error, 2)
 	var metricsAddress net.Addr
 	if s.params.MetricsAddress != "" {
 		side, err := s.listen("serve.metrics_address", s.params.MetricsAddress)
@@ -93,6 +129,9 @@ func (s *Server) Run(ctx context.Context) error {
 		go func() { failed <- servers[1].Serve(side) }()
 	}
 	go func() { failed <- s.serve(servers[0], main) }()
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.follow(following)
 	s.log.Info("listening", "address", main.Addr().String())
 	if s.options.Listening != nil {
 		s.options.Listening(main.Addr(), metricsAddress)
@@ -152,7 +191,11 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 }
 
 func (s *Server) serve(h *http.Server, l net.Listener) error {
-	return h.Serve(l)
+	if s.tls == nil {
+		return h.Serve(l)
+	}
+	h.TLSConfig = s.tls.config()
+	return h.ServeTLS(l, "", "")
 }
 
 // sideHandler answers on the address for operators: metrics and profiles.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,11 +24,25 @@ func (s *session) serve(c *cli.Context) error {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: waiting{}, Now: s.now, Logger: s.log, Listening: s.listening})
+	running, err := server.New(server.Options{Params: s.config.Serve, Models: waiting{}, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
 	if err != nil {
 		return configError{err}
 	}
 	return running.Run(c.Context)
+}
+
+// keysName is the variable with API keys, lines between semicolons. It is no
+// setting: `churn config show` must not print it.
+const keysName = "CHURN_API_KEYS"
+
+// variable returns the value of a variable of the environment.
+func (s *session) variable(name string) string {
+	for _, e := range s.environ {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // serving says where the server listens.
