@@ -134,6 +134,10 @@ func (s *Scorer) Row(numeric []float64, categorical []string, reasons int) Score
 	return s.scored(min(reasons, s.params.Reasons))
 }
 
+// Last returns the features of the snapshot scored last. They change with the
+// next one.
+func (s *Scorer) Last() *features.Vector { return s.vector }
+
 // scored scores the row in s.vector.
 func (s *Scorer) scored(reasons int) Score {
 	margin := s.score.Margin(s.vector.Numeric, s.vector.Categorical)
