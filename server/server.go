@@ -43,7 +43,9 @@ type Server struct {
 	maxBody  int64
 	echo     *echo.Echo
 	metrics  *metrics
-	calls    sync.Pool // of *call
+	calls    sync.Pool              // of *call
+	work     sync.Pool              // of *work
+	inputs   atomic.Pointer[inputs] // of the model that was asked last
 	keys     keyring
 	limiter  *limiter
 	origin   *http.CrossOriginProtection

@@ -49,6 +49,9 @@ func recordsOf(in *server.Events) (validate.UserRecord, []validate.EventRecord) 
 	return user, events
 }
 
+// maxFaults is how many faults and how many warnings an answer lists.
+const maxFaults = 100
+
 // faultsOf separates what cannot be used from what is odd.
 func faultsOf(flaws []validate.Flaw) (wrong, odd server.Faults) {
 	for _, f := range flaws {
@@ -61,10 +64,12 @@ func faultsOf(flaws []validate.Flaw) (wrong, odd server.Faults) {
 			expected += "; " + f.What
 		}
 		fault := server.Fault{Field: field, Got: strconv.Quote(f.Value), Expected: expected}
+		list := &odd
 		if f.Rejects {
-			wrong = append(wrong, fault)
-		} else {
-			odd = append(odd, fault)
+			list = &wrong
+		}
+		if len(*list) < maxFaults {
+			*list = append(*list, fault)
 		}
 	}
 	return wrong, odd
