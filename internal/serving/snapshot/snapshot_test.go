@@ -32,8 +32,9 @@ func results(n int, id func(i int) string) []score.Result {
 	out := make([]score.Result, n)
 	for i := range out {
 		risk := math.Floor(rng.Float64()*500) / 500
-		out[i] = score.Result{AsOf: 20000, SinceSignup: int64(rng.IntN(900)), LastActivity: float64(rng.IntN(30)), Risk: risk, Tier: tiers.Of(risk),
-			Reasons: []score.Reason{{Text: fmt.Sprintf("no video in %d days; usually every %d", rng.IntN(30), rng.IntN(9))}, {Text: `a "quoted", one`}}[:rng.IntN(3)],
+		out[i] = score.Result{AsOf: 20000, SinceSignup: int64(rng.IntN(900)), LastActivity: float64(rng.IntN(30)),
+			Score: score.Score{Risk: risk, Tier: tiers.Of(risk),
+				Reasons: []score.Reason{{Text: fmt.Sprintf("no video in %d days; usually every %d", rng.IntN(30), rng.IntN(9))}, {Text: `a "quoted", one`}}[:rng.IntN(3)]},
 			User: pipeline.User{ID: id(i), Plan: []string{"free", "paid"}[rng.IntN(2)], Paid: rng.IntN(2) == 1,
 				Country: []string{"DE", "US", "IN", ""}[rng.IntN(4)], Source: []string{"organic", "ads", "naïve, source"}[rng.IntN(3)]}}
 		if rng.IntN(9) == 0 {
