@@ -63,7 +63,7 @@ func Build(ctx context.Context, dir string, source Source) (*Store, error) {
 }
 
 func write(ctx context.Context, path string, source Source) (err error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, NoStatistics: true})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistArrayType, NoStatistics: true})
 	if err != nil {
 		return err
 	}

@@ -54,20 +54,20 @@ func (s *Store) faults(q *server.Query) (out server.Faults) {
 		q.Sort = sortRisk
 	}
 	if q.Sort != sortRisk && q.Sort != sortUser {
-		out = append(out, server.Fault{Field: "/sort", Got: strconv.Quote(q.Sort), Expected: sortRisk + " or " + sortUser})
+		out = append(out, server.Fault{Field: "?sort", Got: strconv.Quote(q.Sort), Expected: sortRisk + " or " + sortUser})
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultLimit
 	}
 	if q.Limit < 1 || q.Limit > maxLimit {
-		out = append(out, server.Fault{Field: "/limit", Got: strconv.Itoa(q.Limit), Expected: fmt.Sprintf("1 to %d", maxLimit)})
+		out = append(out, server.Fault{Field: "?limit", Got: strconv.Itoa(q.Limit), Expected: fmt.Sprintf("1 to %d", maxLimit)})
 	}
 	if tiers := []string{"low", "medium", "high"}; q.Tier != "" && !slices.Contains(tiers, q.Tier) {
-		out = append(out, server.Fault{Field: "/tier", Got: strconv.Quote(q.Tier), Expected: strings.Join(tiers, ", ")})
+		out = append(out, server.Fault{Field: "?tier", Got: strconv.Quote(q.Tier), Expected: strings.Join(tiers, ", ")})
 	}
 	for _, f := range fieldsOf(q) {
 		if f.value != "" && slices.Contains(s.meta.Wide, f.name) {
-			out = append(out, server.Fault{Field: "/" + f.name, Got: strconv.Quote(f.value), Expected: fmt.Sprintf("another field: this one has more than %d values", maxValues)})
+			out = append(out, server.Fault{Field: "?" + f.name, Got: strconv.Quote(f.value), Expected: fmt.Sprintf("another field: this one has more than %d values", maxValues)})
 		}
 	}
 	return out
@@ -216,11 +216,11 @@ func (s *Store) resume(q *server.Query) (uint32, error) {
 	b, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	switch {
 	case err != nil || len(b) != cursorBytes:
-		return 0, server.Faults{{Field: "/cursor", Got: strconv.Quote(q.Cursor), Expected: "next_cursor of the page before, or none"}}
+		return 0, server.Faults{{Field: "?cursor", Got: strconv.Quote(q.Cursor), Expected: "next_cursor of the page before, or none"}}
 	case !bytes.Equal(b[:8], s.cursorHead()):
 		return 0, server.ErrCursorExpired
 	case binary.BigEndian.Uint64(b[8:]) != hashOf(q):
-		return 0, server.Faults{{Field: "/cursor", Got: "the cursor of another selection or sort", Expected: "the selection and sort of the page before"}}
+		return 0, server.Faults{{Field: "?cursor", Got: "the cursor of another selection or sort", Expected: "the selection and sort of the page before"}}
 	}
 	return binary.BigEndian.Uint32(b[16:]), nil
 }

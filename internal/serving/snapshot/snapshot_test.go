@@ -169,19 +169,16 @@ func TestFindAndSnapshot(t *testing.T) {
 	}
 }
 
-// The same predictions give the same bytes, and so the same name.
-func TestBuildIsReproducible(t *testing.T) {
-	s := source(t, results(500, plainIDs), table.CSV)
-	a, b := build(t, s), build(t, s)
-	if a.Name() != b.Name() {
-		t.Errorf("%s and %s", a.Name(), b.Name())
-	}
-	again, err := Open(a.path)
+// A store that is opened again says the same of itself. Its bytes may differ
+// from those of another build of the same predictions.
+func TestOpenAgain(t *testing.T) {
+	built := build(t, source(t, results(500, plainIDs), table.CSV))
+	again, err := Open(built.path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if diff := gocmp.Diff(a.meta, again.meta); diff != "" {
+	if diff := gocmp.Diff(built.meta, again.meta); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -194,8 +191,8 @@ func TestQueryFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, q := range map[string]server.Query{
-		"/sort": {Sort: "name"}, "/limit": {Limit: 1001}, "/tier": {Tier: "huge"}, "/cursor": {Cursor: "x!"},
-		"/cursor ": {Cursor: page.Cursor, Tier: "low"}, // of another selection
+		"?sort": {Sort: "name"}, "?limit": {Limit: 1001}, "?tier": {Tier: "huge"}, "?cursor": {Cursor: "x!"},
+		"?cursor ": {Cursor: page.Cursor, Tier: "low"}, // of another selection
 	} {
 		_, err := store.List(q)
 		var faults server.Faults

@@ -12,7 +12,9 @@
 //
 // It is complete or absent: built under a temporary name, synced and renamed.
 // What it is of and its own digest are in its name, so that a restart neither
-// builds again nor trusts a damaged file.
+// builds again nor trusts a damaged file. It is a cache: bbolt gives pages to
+// buckets in the order of a map, so two builds of the same predictions differ in
+// bytes, and in nothing that is asked of them.
 package snapshot
 
 import (
