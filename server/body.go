@@ -17,7 +17,7 @@ func (s *Server) limitBody(c echo.Context) error {
 	case r.ContentLength > s.maxBody:
 		return &http.MaxBytesError{Limit: s.maxBody}
 	case r.ContentLength < 0: // in chunks: only reading tells
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, s.maxBody)
+		r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, s.maxBody)
 	}
 	return nil
 }

@@ -45,8 +45,8 @@ type kindRow struct {
 }
 
 // kinds is the table, in the order of the constants.
-func kinds() [14]kindRow {
-	return [...]kindRow{
+func kinds() []kindRow {
+	return []kindRow{
 		{"malformed", http.StatusBadRequest, "The request cannot be read"},
 		{"unauthorised", http.StatusUnauthorized, "A key is needed"},
 		{"forbidden", http.StatusForbidden, "This is not allowed"},

@@ -131,7 +131,7 @@ func (f *fixture) wantProblem(t *testing.T, want int, method, path, body string,
 // it and returns what Run returned.
 func (f *fixture) start(t *testing.T) (address string, stop func() error) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // cleanups still talk to it
 	listening, done := make(chan net.Addr, 1), make(chan error, 1)
 	f.options.Listening = func(address, _ net.Addr) { listening <- address }
 	go func() { done <- f.Run(ctx) }()
