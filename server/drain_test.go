@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -61,6 +62,17 @@ func TestDrain(t *testing.T) {
 		first <- answer{status, body, err}
 	}()
 	<-entered
+	idle := dial(t, address) // a connection that was there before
+	const ask = "GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+	lines := bufio.NewReader(idle)
+	for range 2 {
+		send(idle, ask)
+		if r, err := http.ReadResponse(lines, nil); err != nil || r.Close {
+			t.Fatal(r, err)
+		} else if _, err := io.ReadAll(r.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	for !f.draining.Load() {
@@ -71,6 +83,10 @@ func TestDrain(t *testing.T) {
 	}
 	if status, _, err := get("http://" + address + "/live"); status != 200 {
 		t.Errorf("/live while draining: %d %v", status, err)
+	}
+	send(idle, ask)
+	if r, err := http.ReadResponse(lines, nil); err != nil || r.StatusCode != 200 || !r.Close {
+		t.Errorf("a connection from before: %v %v; it should get one more answer, and close", r, err)
 	}
 	for { // until no new connection is taken
 		if _, _, err := get("http://" + address + "/live"); err != nil {

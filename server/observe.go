@@ -41,8 +41,8 @@ func RequestID(c echo.Context) string {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		k := s.begin(c)
+		defer s.end(k) // an answer that is cut off counts too
 		s.answer(next, k)
-		s.end(k)
 		return nil
 	}
 }
@@ -55,6 +55,9 @@ func (s *Server) begin(c echo.Context) *call {
 		header[name] = values
 	}
 	header[requestIDHeader] = []string{k.id}
+	if s.draining.Load() {
+		header.Set("Connection", "close") // the client finds another server for its next request
+	}
 	s.metrics.inFlight.Inc()
 	return k
 }
@@ -92,7 +95,8 @@ func (s *Server) fail(k *call, err error) {
 		s.log.Error("request failed", "request_id", k.id, "route", s.metrics.pattern(k), "error", err)
 	}
 	if response.Committed {
-		panic(http.ErrAbortHandler) // half an answer must not pass for a whole one
+		response.Status = problem.Status // for the log
+		panic(http.ErrAbortHandler)      // half an answer must not pass for a whole one
 	}
 	if problem.Status == http.StatusRequestEntityTooLarge || problem.Status == http.StatusRequestTimeout {
 		response.Header().Set("Connection", "close") // the rest of the body is not worth reading

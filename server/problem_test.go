@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // The table from errors to problems, through a handler; nothing of an error
@@ -78,12 +79,18 @@ func TestFailureInTheMiddle(t *testing.T) {
 		}
 		return errors.New("the other half is lost")
 	}})
-	address, _ := f.start(t)
+	address, stop := f.start(t)
 	if _, body, err := get("http://" + address + "/half"); err == nil {
 		t.Errorf("an answer of %q", body)
 	}
 	if status, _, err := get("http://" + address + "/live"); status != 200 {
 		t.Errorf("/live afterwards: %d %v", status, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if n := testutil.ToFloat64(f.metrics.inFlight); n != 0 || !strings.Contains(f.log.String(), "route=/half status=500") {
+		t.Errorf("%v requests still in flight; %s", n, f.log)
 	}
 }
 

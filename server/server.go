@@ -110,8 +110,9 @@ func (s *Server) readFiles(keys string) error {
 func (s *Server) Handler() http.Handler { return s.echo }
 
 // Run answers until ctx ends, then drains: it says that it is not ready, goes
-// on for serve.drain_delay so that balancers notice, takes no new connections,
-// and gives requests under way serve.drain_timeout. It returns nil if all of
+// on for serve.drain_delay so that balancers notice (connections close after
+// their next answer, none before it), takes no new connections, and gives
+// requests under way serve.drain_timeout. It returns nil if all of
 // them were answered.
 func (s *Server) Run(ctx context.Context) error {
 	main, err := s.listen("serve.address", s.params.Address)
@@ -128,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		metricsAddress = side.Addr()
 		servers = append(servers, s.httpServer(s.sideHandler()))
+		servers[1].WriteTimeout = 0 // a profile takes as long as it is asked to
 		go func() { failed <- servers[1].Serve(side) }()
 	}
 	go func() { failed <- s.serve(servers[0], main) }()
@@ -151,7 +153,6 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) drain(servers []*http.Server) error {
 	s.draining.Store(true)
 	s.log.Info("draining", "delay", s.params.DrainDelay, "timeout", s.params.DrainTimeout)
-	servers[0].SetKeepAlivesEnabled(false)
 	time.Sleep(s.params.DrainDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), s.params.DrainTimeout)
 	defer cancel()

@@ -75,7 +75,7 @@ type fixture struct {
 
 // newFixture returns a server with a model; change may alter its options, and
 // extra adds routes.
-func newFixture(t *testing.T, change func(*Options), extra ...route) *fixture {
+func newFixture(t testing.TB, change func(*Options), extra ...route) *fixture {
 	t.Helper()
 	f := &fixture{models: &models{}, log: &output{}}
 	f.models.set(constant{})
