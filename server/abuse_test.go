@@ -90,7 +90,7 @@ func wantAnswer(t *testing.T, c net.Conn, status int) {
 }
 
 func TestSlowHeaders(t *testing.T) {
-	_, address := hostile(t, nil)
+	_, address := hostile(t, func(p *Params) { p.ReadTimeout = time.Hour }) // the header's own time must end it
 	for _, begin := range []string{"", "GET", "GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "} {
 		c := dial(t, address)
 		send(c, begin)

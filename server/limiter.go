@@ -29,11 +29,8 @@ func newLimiter(p Params) *limiter {
 }
 
 // wait takes a token from a client's bucket, or returns how long it takes until
-// there is one.
+// there is one. The limit must not be 0.
 func (l *limiter) wait(client string, now time.Time) time.Duration {
-	if l.limit == 0 {
-		return 0
-	}
 	r := l.bucket(client).ReserveN(now, 1)
 	delay := r.DelayFrom(now)
 	if delay > 0 {
