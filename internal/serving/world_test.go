@@ -48,12 +48,12 @@ type world struct {
 
 // newWorld simulates users. Some facts become known late, some event ids stand
 // twice, and some events lie after the as-of date.
-func newWorld(t *testing.T, users int) *world {
+func newWorld(t testing.TB, users int) *world {
 	t.Helper()
 	dir := t.TempDir()
 	p := generate.Defaults()
 	p.Users, p.Days = users, 45
-	if _, err := generate.Run(t.Context(), p, dir, nil); err != nil {
+	if _, err := generate.Run(context.Background(), p, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{asOf: p.StartDate + 34, events: map[string][][]string{}}
@@ -76,7 +76,7 @@ const (
 )
 
 // rows reads the columns of a file; those that it lacks are empty.
-func rows(t *testing.T, path string, columns []string) (out [][]string) {
+func rows(t testing.TB, path string, columns []string) (out [][]string) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -101,7 +101,7 @@ func rows(t *testing.T, path string, columns []string) (out [][]string) {
 
 // spoil writes the events anew, and returns them: with known_at, and with
 // repeated ids.
-func (w *world) spoil(t *testing.T, path string) [][]string {
+func (w *world) spoil(t testing.TB, path string) [][]string {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	all := rows(t, path, validate.EventColumns())
@@ -135,18 +135,18 @@ func (w *world) spoil(t *testing.T, path string) [][]string {
 }
 
 // prepare runs the batch path up to the timelines.
-func (w *world) prepare(t *testing.T, dir string) {
+func (w *world) prepare(t testing.TB, dir string) {
 	t.Helper()
 	v := pipeline.NewVocabulary(pipeline.EventTypes(), labels.Defaults().ActivityEvents)
 	in := validate.Input{Files: source.Files{Users: []string{filepath.Join(dir, "users.csv")}, Events: []string{filepath.Join(dir, "events.csv")}}, Location: time.UTC, Vocabulary: v,
 		Today: pipeline.DateOf(w.settings.Now()), Quarantine: filepath.Join(dir, "quarantine.csv"), TempDir: dir, Memory: 1 << 30, Stage: true}
-	data, err := validate.Run(t.Context(), in, w.settings.Validate)
+	data, err := validate.Run(context.Background(), in, w.settings.Validate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := func(name string) string { return filepath.Join(dir, name) }
 	out := prepare.Outputs{Format: table.CSV, Timelines: path("timelines.bin"), UserDaily: path("user_daily.csv"), UsersClean: path("users_clean.csv")}
-	if _, err := prepare.Run(t.Context(), data, v, prepare.Header{}, prepare.Defaults(), out, nil); err != nil {
+	if _, err := prepare.Run(context.Background(), data, v, prepare.Header{}, prepare.Defaults(), out, nil); err != nil {
 		t.Fatal(err)
 	}
 	stored, err := prepare.OpenTimelines(out.Timelines)
@@ -157,14 +157,14 @@ func (w *world) prepare(t *testing.T, dir string) {
 	w.span = stored.Header.Span
 	keep := func(u []pipeline.Timeline) ([]pipeline.Timeline, error) { return u, nil }
 	take := func(u []pipeline.Timeline) error { w.timelines = append(w.timelines, u...); return nil }
-	if _, err := prepare.Each(t.Context(), stored, keep, take, nil); err != nil {
+	if _, err := prepare.Each(context.Background(), stored, keep, take, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // models returns one of each kind, made from the rows of the world. What they
 // have learned is chance: they only have to depend on everything.
-func (w *world) models(t *testing.T) map[string]*score.Model {
+func (w *world) models(t testing.TB) map[string]*score.Model {
 	t.Helper()
 	spec := score.Spec{Features: features.Defaults(), Labels: labels.Defaults()}
 	text, err := json.Marshal(spec)
@@ -189,7 +189,7 @@ func (w *world) models(t *testing.T) map[string]*score.Model {
 	return map[string]*score.Model{"v0001": linear(t, part, frame, rng), "v0002": trees(t, part, frame, label)}
 }
 
-func linear(t *testing.T, b bundle.Bundle, f *model.Frame, rng *rand.Rand) *score.Model {
+func linear(t testing.TB, b bundle.Bundle, f *model.Frame, rng *rand.Rand) *score.Model {
 	t.Helper()
 	e, err := encode.Fit(f, encode.Options{})
 	if err != nil {
@@ -203,15 +203,15 @@ func linear(t *testing.T, b bundle.Bundle, f *model.Frame, rng *rand.Rand) *scor
 	return made(t, b, "v0001")
 }
 
-func trees(t *testing.T, b bundle.Bundle, f *model.Frame, label []bool) *score.Model {
+func trees(t testing.TB, b bundle.Bundle, f *model.Frame, label []bool) *score.Model {
 	t.Helper()
 	e, err := encode.Fit(f, encode.Options{Raw: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := gbdt.Defaults()
-	p.MaxIter, p.MinSamplesLeaf = 40, 5
-	m, _, err := gbdt.Fit(t.Context(), gbdt.Input{Train: gbdt.Data{X: e.Matrix(f), Label: label}}, p, nil)
+	p.MaxIter, p.MinSamplesLeaf, p.MaxLeafNodes = 200, 5, 8
+	m, _, err := gbdt.Fit(context.Background(), gbdt.Input{Train: gbdt.Data{X: e.Matrix(f), Label: label}}, p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func trees(t *testing.T, b bundle.Bundle, f *model.Frame, label []bool) *score.M
 	return made(t, b, "v0002")
 }
 
-func made(t *testing.T, b bundle.Bundle, version string) *score.Model {
+func made(t testing.TB, b bundle.Bundle, version string) *score.Model {
 	t.Helper()
 	complete, err := bundle.New(b)
 	if err != nil {
@@ -240,7 +240,7 @@ func (fixed) Status() server.ModelStatus   { return server.ModelStatus{} }
 func (fixed) Reload(context.Context) error { return nil }
 
 // handler returns what answers with a model.
-func (w *world) handler(t *testing.T, m *score.Model) http.Handler {
+func (w *world) handler(t testing.TB, m *score.Model) http.Handler {
 	t.Helper()
 	p := server.Defaults()
 	p.AccessLog, p.MaxBody = false, "64MiB"
