@@ -28,7 +28,7 @@ type route struct {
 // routes lists all of them. Each file of handlers adds its own list here.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes(), s.predictRoutes(), s.userRoutes()} {
+	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes(), s.predictRoutes(), s.v2Routes(), s.userRoutes()} {
 		all = append(all, part...)
 	}
 	return all

@@ -29,6 +29,8 @@ type Options struct {
 	Keys   string           // lines of API keys, as those of serve.keys_file, which they add to
 	Now    func() time.Time // the clock
 	Logger *slog.Logger
+	// Version is that of the program.
+	Version string
 	// Listening is told the addresses once the server accepts connections;
 	// metrics is nil without an address of its own. May be nil.
 	Listening func(address, metrics net.Addr)
