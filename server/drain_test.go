@@ -48,6 +48,7 @@ func get(url string) (status int, body string, err error) {
 // then no new connections; requests under way get their whole answers; Run
 // returns nil.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	r, entered, open := gate()
 	f := newFixture(t, func(o *Options) { o.Params.DrainDelay = 200 * time.Millisecond }, r)
 	address, stop := f.start(t)
