@@ -211,3 +211,21 @@ func TestRotation(t *testing.T) {
 		t.Errorf("starts without its keys: %v", err)
 	}
 }
+
+// Any text: faults that name a line, or keys that are sound.
+func FuzzParseKeys(f *testing.F) {
+	f.Add("app predict,read " + strings.Repeat("0a", 32) + " 2026-12-31")
+	f.Add("# none\n;;a admin " + strings.Repeat("F", 64) + " 2026-01-02T03:04:05Z")
+	f.Add("app predict churn_SECRET")
+	f.Fuzz(func(t *testing.T, text string) {
+		keys, err := ParseKeys(text)
+		if err != nil && !strings.Contains(err.Error(), "line ") {
+			t.Errorf("%q: %v", text, err)
+		}
+		for _, k := range keys {
+			if !sane(k.Name) || len(k.Scopes) == 0 {
+				t.Errorf("%q: %+v", text, k)
+			}
+		}
+	})
+}

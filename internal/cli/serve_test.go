@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -168,5 +169,27 @@ func TestServeRefusesSettings(t *testing.T) {
 		if out := finish(t, program(dir, args...)); out.code != 64 || out.stdout != "" {
 			t.Errorf("%v: %+v", args, out)
 		}
+	}
+}
+
+// healthcheck asks this machine where the server listens on all interfaces, and
+// is well if the server is.
+func TestHealthcheck(t *testing.T) {
+	dir := t.TempDir()
+	r := startServe(t, dir, nil, "--set", "serve.insecure=true", "--set", "serve.address=0.0.0.0:0")
+	port := r.url[strings.LastIndex(r.url, ":"):]
+	for _, host := range []string{"0.0.0.0", "", "127.0.0.1", "localhost"} {
+		if out := finish(t, program(dir, "--set", "serve.address="+host+port, "healthcheck")); out.code != 1 || !strings.Contains(out.stderr, "status 503") {
+			t.Errorf("%q: %+v", host, out)
+		}
+	}
+	ready := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ready" {
+			io.WriteString(w, `{"status":"ready"}`) //nolint:errcheck // the test sees it
+		}
+	}))
+	defer ready.Close()
+	if out := finish(t, program(dir, "healthcheck", "--url", ready.URL+"/")); out.code != 0 || !strings.Contains(out.stdout, `"ready"`) {
+		t.Errorf("%+v", out)
 	}
 }
