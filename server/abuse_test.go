@@ -198,6 +198,45 @@ func TestMediaTypes(t *testing.T) {
 	f.wantProblem(t, 415, "POST", "/echo", "{}", "Content-Type", "application/json", "Content-Encoding", "gzip")
 }
 
+// Bodies that are made to hurt a decoder get a 4xx of the same kind as honest
+// mistakes, on every route that reads one.
+func TestHostileJSON(t *testing.T) {
+	t.Parallel()
+	f, address := hostile(t, func(p *Params) { p.ReadTimeout = 10 * time.Second })
+	const deep = 1 << 20
+	for name, body := range map[string]string{
+		"deep arrays":   strings.Repeat("[", deep) + strings.Repeat("]", deep),
+		"deep objects":  strings.Repeat(`{"features":`, deep/4) + "1" + strings.Repeat("}", deep/4),
+		"deep, inside":  `{"user_id":"u","features":` + strings.Repeat(`{"a":`, deep/4),
+		"many keys":     `{"user_id":"u","features":{` + strings.Repeat(`"a":1,`, deep/4) + `"b":1}}`,
+		"long number":   `{"user_id":"u","features":{"events_7d":` + strings.Repeat("9", deep) + `}}`,
+		"long string":   `{"user_id":"` + strings.Repeat("u", deep) + `","features":{}}`,
+		"NaN":           `{"user_id":"u","features":{"events_7d":NaN}}`,
+		"infinite":      `{"user_id":"u","features":{"events_7d":1e999}}`,
+		"duplicate":     `{"user_id":"u","user_id":"v","features":{}}`,
+		"not UTF-8":     "{\"user_id\":\"\xff\xfe\",\"features\":{}}",
+		"half a escape": `{"user_id":"\ud800","features":{}}`,
+		"zeros":         strings.Repeat("\x00", 1000),
+		"nothing":       "",
+	} {
+		for _, r := range f.routes() {
+			if r.method != http.MethodPost || r.scope != ScopePredict {
+				continue
+			}
+			answer, err := http.Post("http://"+address+strings.NewReplacer(":model", "churn", ":version", "v0001").Replace(r.path), "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Errorf("%s to %s: %v", name, r.path, err)
+				continue
+			}
+			text, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil || answer.StatusCode < 400 || answer.StatusCode >= 500 || len(text) > 64<<10 {
+				t.Errorf("%s to %s: %d, %d bytes, %v: %.200s", name, r.path, answer.StatusCode, len(text), err, text)
+			}
+		}
+	}
+}
+
 // What is not HTTP gets a 400 of net/http, and no more.
 func TestNotHTTP(t *testing.T) {
 	t.Parallel()
