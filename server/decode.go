@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -15,7 +16,7 @@ import (
 // Limits of what is decoded; the interface's description states them.
 const (
 	maxDepth  = 32    // levels of nesting
-	maxText   = 256   // bytes of an id or of a categorical value
+	maxText   = 256   // characters of an id or of a categorical value
 	maxRows   = 10000 // of a batch
 	maxEvents = 50000 // of a user
 	maxFaults = 100   // listed in one answer
@@ -254,11 +255,13 @@ func (r *reader) text() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		text := bytes.TrimSpace(r.unquote(v))
+		text := r.unquote(v)
 		if len(text) > maxText {
-			r.fault(strconv.Itoa(len(text))+" bytes", "a text of at most "+strconv.Itoa(maxText)+" bytes")
+			if n := utf8.RuneCount(text); n > maxText {
+				r.fault(strconv.Itoa(n)+" characters", "a text of at most "+strconv.Itoa(maxText)+" characters")
+			}
 		}
-		return text, nil
+		return bytes.TrimSpace(text), nil
 	}
 	return nil, r.wrong("a text or null")
 }
@@ -288,13 +291,14 @@ func (r *reader) id() (string, error) {
 
 // date reads a date; null is empty.
 func (r *reader) date() (string, error) {
+	null := r.decoder.PeekKind() == jsontext.KindNull
 	text, err := r.text()
-	if err != nil || len(text) == 0 {
+	if err != nil || null {
 		return "", err
 	}
 	day := string(text)
 	if _, err := time.Parse(time.DateOnly, day); err != nil {
-		r.fault(strconv.Quote(clip(day)), "a date such as 2026-04-30")
+		r.fault(strconv.Quote(clip(day)), "a date such as 2026-04-30, or null")
 	}
 	return day, nil
 }

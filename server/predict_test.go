@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -316,7 +317,7 @@ func FuzzPredict(f *testing.F) {
 // checkRow holds what a row that was accepted must be like.
 func checkRow(t *testing.T, w *work) {
 	t.Helper()
-	if w.user == "" || len(w.user) > maxText {
+	if w.user == "" || utf8.RuneCountInString(w.user) > maxText {
 		t.Errorf("user %q", w.user)
 	}
 	for _, x := range w.row.Numeric {
@@ -325,8 +326,8 @@ func checkRow(t *testing.T, w *work) {
 		}
 	}
 	for _, x := range w.row.Categorical {
-		if len(x) > maxText {
-			t.Errorf("%d bytes of text", len(x))
+		if utf8.RuneCountInString(x) > maxText {
+			t.Errorf("%d characters of text", utf8.RuneCountInString(x))
 		}
 	}
 }

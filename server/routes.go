@@ -22,13 +22,14 @@ type route struct {
 	method, path string
 	scope        Scope
 	handle       echo.HandlerFunc
+	page         bool // for people: no part of the interface's description
 	probe        bool // asked all day by machines: logged at debug level only, never limited
 }
 
 // routes lists all of them. Each file of handlers adds its own list here.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes(), s.predictRoutes(), s.v2Routes(), s.userRoutes()} {
+	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes(), s.predictRoutes(), s.v2Routes(), s.userRoutes(), s.docRoutes()} {
 		all = append(all, part...)
 	}
 	return all

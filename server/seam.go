@@ -62,7 +62,7 @@ type ModelInfo struct {
 	FeatureSet string             `json:"feature_set"` // fingerprint
 	AsOf       string             `json:"as_of_date"`  // last day of the data that it was made from
 	WindowDays int                `json:"window_days"`
-	Metrics    map[string]float64 `json:"metrics"` // on its test period
+	Metrics    map[string]float64 `json:"metrics,omitempty"` // on its test period
 }
 
 // Predictor is one loaded model. It never changes and is safe for concurrent

@@ -84,11 +84,11 @@ func binaryTexts(t *tensor, rows int, put func(i int, b []byte)) error {
 			return tensorFault(t, "bytes that end early", strconv.Itoa(rows)+" texts, each behind its length")
 		}
 		n := int(binary.LittleEndian.Uint32(rest))
-		text := bytes.TrimSpace(rest[4 : 4+n])
-		if len(text) > maxText || !utf8.Valid(text) {
-			return tensorFault(t, strconv.Itoa(len(text))+" bytes", "a text in UTF-8 of at most "+strconv.Itoa(maxText)+" bytes")
+		text := rest[4 : 4+n]
+		if !utf8.Valid(text) || utf8.RuneCount(text) > maxText {
+			return tensorFault(t, strconv.Itoa(len(text))+" bytes", "a text in UTF-8 of at most "+strconv.Itoa(maxText)+" characters")
 		}
-		put(i, text)
+		put(i, bytes.TrimSpace(text))
 		rest = rest[4+n:]
 	}
 	if len(rest) > 0 {
