@@ -34,6 +34,8 @@ func onlyIn() map[string][]string {
 		"github.com/schollz/progressbar/v3":   {"internal/cli"},
 		"gonum.org/v1/plot":                   {"pipeline/report"},
 		"gocloud.dev":                         {"registry", "registry/store"},
+		"go.etcd.io/bbolt":                    {"internal/serving/snapshot"},
+		"github.com/RoaringBitmap/roaring":    {"internal/serving/snapshot"},
 	}
 }
 

@@ -11,10 +11,12 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"churn/internal/cli"
@@ -26,7 +28,8 @@ const actAsChurn = "TEST_BINARY_ACTS_AS_CHURN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsChurn) != "" {
-		os.Exit(cli.Main(context.Background(), os.Args, os.Environ(), os.Stdout, os.Stderr))
+		ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // as main does
+		os.Exit(cli.Main(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 
 	"churn/internal/table"
@@ -24,6 +23,7 @@ import (
 	"churn/pipeline/source"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
+	"churn/server"
 )
 
 // The profiles.
@@ -50,7 +50,7 @@ type Config struct {
 	Retrain  retrain.Params  `mapstructure:"retrain"`
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
-	Serve    Serve           `mapstructure:"serve"`
+	Serve    server.Params   `mapstructure:"serve"`
 	Monitor  Monitor         `mapstructure:"monitor"`
 }
 
@@ -90,11 +90,6 @@ type Registry struct {
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
 }
 
-// Serve is read by the server.
-type Serve struct {
-	Address string `mapstructure:"address"`
-}
-
 // Monitor is read by the monitors.
 type Monitor struct {
 	WarnPSI float64 `mapstructure:"warn_psi"`
@@ -122,7 +117,7 @@ func Defaults(profile string) Config {
 		Retrain:  retrain.Defaults(),
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
-		Serve:    Serve{Address: "127.0.0.1:8080"},
+		Serve:    server.Defaults(),
 		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
 	}
 	if profile == ProfileSeed {
@@ -154,15 +149,12 @@ func (c *Config) Check() error {
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
-		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate())
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Registry.KeepDays < 0 {
 		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
-	}
-	if _, _, err := net.SplitHostPort(c.Serve.Address); err != nil {
-		errs = append(errs, fmt.Errorf("serve.address: %q is not an address; write host:port, such as 127.0.0.1:8080", c.Serve.Address))
 	}
 	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
 		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"churn/internal/parallel"
+	"churn/internal/size"
 	"churn/internal/table"
 	"churn/pipeline"
 	"churn/pipeline/validate"
@@ -30,7 +31,7 @@ const minMemory = 128 << 20
 
 // Validate returns all faults, each with its key.
 func (p Params) Validate() error {
-	n, err := ParseSize(p.Memory)
+	n, err := size.Parse(p.Memory)
 	switch {
 	case err != nil:
 		return fmt.Errorf("prepare.memory: %w", err)
@@ -43,7 +44,7 @@ func (p Params) Validate() error {
 // MemoryBytes returns the memory bound in bytes. It panics on settings that
 // Validate refuses.
 func (p Params) MemoryBytes() int64 {
-	n, err := ParseSize(p.Memory)
+	n, err := size.Parse(p.Memory)
 	if err != nil {
 		panic("prepare: " + err.Error())
 	}

@@ -53,17 +53,22 @@ type Reason struct {
 	Contribution float64        `json:"contribution"` // log-odds above the mean of the training cohort
 }
 
+// Score is what a model says about the features of one snapshot.
+type Score struct {
+	Margin  float64 // log-odds before calibration; it ranks, since calibration can make risks equal
+	Risk    float64 // probability of churn in the label window
+	Tier    string
+	Reasons []Reason // by falling contribution
+}
+
 // Result is the score of one snapshot.
 type Result struct {
+	Score
 	User         pipeline.User
 	AsOf         pipeline.Date
 	SinceSignup  int64
 	LastActivity float64 // days since
-	Margin       float64 // log-odds before calibration; it ranks, since calibration can make risks equal
-	Risk         float64 // probability of churn in the label window
-	Tier         string
-	Rank         int // 1 = highest risk
-	Reasons      []Reason
+	Rank         int     // 1 = highest risk
 }
 
 // Scorer scores snapshots one by one: the row path of batch and server alike.
@@ -73,58 +78,98 @@ type Scorer struct {
 	params        Params
 	extract       *features.Extractor
 	score         *bundle.Scorer
-	vector        *features.Vector
+	vector        *features.Vector // of the row scored last
 	contributions []float64
 	themes        []features.Theme // of numerics, then categoricals
+	groups        []int            // the place of each one's theme in sums
+	sums          []Reason         // scratch of explain
 }
 
 // NewScorer returns a scorer with the tiers and the number of reasons of p.
 func (m *Model) NewScorer(p Params) *Scorer {
 	s := &Scorer{model: m, params: p, extract: features.NewExtractor(m.Spec.Features, m.Index), score: m.Bundle.NewScorer(),
 		vector: m.Index.NewVector(), contributions: make([]float64, m.Bundle.Features())}
-	var categorical []features.Theme
-	for i := range m.Index.Catalog {
-		if f := &m.Index.Catalog[i]; f.Categorical() {
+	s.group()
+	return s
+}
+
+// group finds the theme of each feature, and numbers the themes in the order in
+// which they turn up.
+func (s *Scorer) group() {
+	var categorical, seen []features.Theme
+	for i := range s.model.Index.Catalog {
+		if f := &s.model.Index.Catalog[i]; f.Categorical() {
 			categorical = append(categorical, f.Theme)
 		} else {
 			s.themes = append(s.themes, f.Theme)
 		}
 	}
 	s.themes = append(s.themes, categorical...)
-	return s
+	for _, t := range s.themes {
+		k := slices.Index(seen, t)
+		if k < 0 {
+			k, seen = len(seen), append(seen, t)
+		}
+		s.groups = append(s.groups, k)
+	}
+	s.sums = make([]Reason, len(seen))
 }
 
 // History scores one history.
 func (s *Scorer) History(h *pipeline.History) Result {
 	s.extract.Extract(h, s.vector)
+	return Result{Score: s.scored(s.params.Reasons), User: *h.User(), AsOf: h.AsOf(), SinceSignup: int64(h.AsOf() - h.User().Signup),
+		LastActivity: s.vector.Numeric[s.model.Index.Position("days_since_last_activity")]}
+}
+
+// Row scores the features of one snapshot, in the order of the catalog, with
+// at most so many reasons, and never more than the settings say. It panics if
+// the features are not as many as those of the catalog.
+func (s *Scorer) Row(numeric []float64, categorical []string, reasons int) Score {
+	if len(numeric) != len(s.vector.Numeric) || len(categorical) != len(s.vector.Categorical) {
+		panic("score: the row does not have the features of the model")
+	}
+	copy(s.vector.Numeric, numeric)
+	copy(s.vector.Categorical, categorical)
+	return s.scored(min(reasons, s.params.Reasons))
+}
+
+// Last returns the features of the snapshot scored last. They change with the
+// next one.
+func (s *Scorer) Last() *features.Vector { return s.vector }
+
+// scored scores the row in s.vector.
+func (s *Scorer) scored(reasons int) Score {
 	margin := s.score.Margin(s.vector.Numeric, s.vector.Categorical)
 	p := s.model.Bundle.Calibration.Probability(margin)
-	s.score.Contributions(s.contributions)
-	return Result{User: *h.User(), AsOf: h.AsOf(), SinceSignup: int64(h.AsOf() - h.User().Signup),
-		LastActivity: s.vector.Numeric[s.model.Index.Position("days_since_last_activity")],
-		Margin:       margin, Risk: p, Tier: s.params.Tiers.Of(p), Reasons: s.explain()}
+	out := Score{Margin: margin, Risk: p, Tier: s.params.Tiers.Of(p)}
+	if reasons > 0 {
+		s.score.Contributions(s.contributions)
+		out.Reasons = s.explain(reasons)
+	}
+	return out
 }
 
 // explain sums the contributions of each theme and puts the largest risks into
 // words. Themes that lower the risk are no reasons, nor are those whose values
 // would sound like the opposite of one.
-func (s *Scorer) explain() []Reason {
-	var sums []Reason
+func (s *Scorer) explain(most int) []Reason {
+	clear(s.sums)
 	for i, c := range s.contributions {
-		k := slices.IndexFunc(sums, func(r Reason) bool { return r.Theme == s.themes[i] })
-		if k < 0 {
-			k, sums = len(sums), append(sums, Reason{Theme: s.themes[i]})
-		}
-		sums[k].Contribution += c
+		r := &s.sums[s.groups[i]]
+		r.Theme = s.themes[i]
+		r.Contribution += c
 	}
-	sums = slices.DeleteFunc(sums, func(r Reason) bool { return !(r.Contribution > 0) })
-	slices.SortStableFunc(sums, func(a, b Reason) int { return cmp.Compare(b.Contribution, a.Contribution) })
+	slices.SortStableFunc(s.sums, func(a, b Reason) int { return cmp.Compare(b.Contribution, a.Contribution) })
 	values := features.Values{Params: s.model.Spec.Features, Catalog: s.model.Index, Vector: s.vector}
-	var reasons []Reason
-	for _, r := range sums {
+	reasons := make([]Reason, 0, most)
+	for _, r := range s.sums {
+		if len(reasons) == most || !(r.Contribution > 0) {
+			break
+		}
 		r.Text = values.Say(r.Theme)
 		repeats := func(other Reason) bool { return sameSilence(other.Text, r.Text) }
-		if r.Text != "" && !slices.ContainsFunc(reasons, repeats) && len(reasons) < s.params.Reasons {
+		if r.Text != "" && !slices.ContainsFunc(reasons, repeats) {
 			reasons = append(reasons, r)
 		}
 	}

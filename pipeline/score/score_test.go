@@ -53,15 +53,7 @@ func scorer(p features.Params, values map[string]float64, contributions map[stri
 	for name, v := range values {
 		s.vector.Numeric[index.Position(name)] = v
 	}
-	var categorical []features.Theme
-	for i := range index.Catalog {
-		if f := &index.Catalog[i]; f.Categorical() {
-			categorical = append(categorical, f.Theme)
-		} else {
-			s.themes = append(s.themes, f.Theme)
-		}
-	}
-	s.themes = append(s.themes, categorical...)
+	s.group()
 	s.contributions = make([]float64, len(s.themes))
 	for name, c := range contributions {
 		s.contributions[index.Position(name)] = c
@@ -79,7 +71,7 @@ func TestReasons(t *testing.T) {
 			"gap_against_usual": 0.5, "days_since_last_activity": 0.4, // recency: 0.9
 			"payment_failed_30d": 0.3, "logins_30d": 0.2, "quiz_attempts_30d": -3})
 	var got []string
-	for _, r := range s.explain() {
+	for _, r := range s.explain(3) {
 		got = append(got, r.Text)
 	}
 	want := []string{"no activity in 5 days; usually every day", "no video in 16 days; usually every 3", "2 failed payments in the last 30 days"}
@@ -97,7 +89,7 @@ func TestNoReasonThatSoundsLikePraise(t *testing.T) {
 		map[string]float64{"days_since_last_activity": 1, "days_since_last_payment": 0.9, "active_days_trend_28d": 0.8, "weekend_share_30d": 0.7,
 			"support_ticket_30d": 0.6, "quiz_avg_score_30d": 0.5, "active_days_30d": 0.1})
 	var got []string
-	for _, r := range s.explain() {
+	for _, r := range s.explain(3) {
 		got = append(got, r.Text)
 	}
 	if want := []string{"no activity in 12 days; usually every 4", "active on 6 of the last 30 days"}; !slices.Equal(got, want) {

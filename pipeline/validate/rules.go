@@ -53,6 +53,13 @@ func NewRules(p Params, v pipeline.Vocabulary, loc *time.Location, today pipelin
 	return r
 }
 
+// On returns the same rules on another day: a server lives longer than one.
+func (r *Rules) On(today pipeline.Date) *Rules {
+	out := *r
+	out.today = today
+	return &out
+}
+
 // fault is one failed check of one record.
 type fault struct {
 	check checkID

@@ -1,0 +1,232 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"churn/internal/atomicfile"
+	"churn/internal/table"
+	"churn/server"
+)
+
+const (
+	extension   = ".db"
+	digestChars = 16      // of a digest in a name
+	txRows      = 1 << 14 // users written at once: a transaction is held in memory
+)
+
+// Source is a table of predictions and what its manifest says of it.
+type Source struct {
+	Path       string // .csv or .parquet
+	SHA256     string
+	Finished   time.Time
+	FeatureSet string // fingerprint of the model's features, if it is known
+}
+
+// Prefix begins the names of the stores that are built from the source.
+func (s *Source) Prefix() string { return "users-" + s.SHA256[:digestChars] + "-" }
+
+// Build makes the store of a source in dir and opens it. The users stream
+// through; what grows in memory is some twenty bytes a user: two orders and the
+// sets of users by field.
+func Build(ctx context.Context, dir string, source Source) (*Store, error) {
+	temp, err := atomicfile.TempDir(dir, "users")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	path := filepath.Join(temp, "store")
+	if err := write(ctx, path, source); err != nil {
+		return nil, fmt.Errorf("build the store of users: %w", err)
+	}
+	info, err := atomicfile.Digest(path)
+	if err != nil {
+		return nil, err
+	}
+	final := filepath.Join(dir, source.Prefix()+info.SHA256[:digestChars]+extension)
+	if err := errors.Join(os.Chmod(path, 0o644), os.Rename(path, final), atomicfile.SyncDir(dir)); err != nil {
+		return nil, err
+	}
+	return open(final)
+}
+
+func write(ctx context.Context, path string, source Source) (err error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistArrayType, NoStatistics: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	b := &builder{db: db, facets: newFacets(), meta: meta{Format: format, Ordered: true}}
+	b.meta.Snapshot = server.Snapshot{Digest: source.SHA256, FeatureSet: source.FeatureSet, Scored: source.Finished.UTC()}
+	if err := errors.Join(b.begin(), b.read(ctx, source)); err != nil {
+		return errors.Join(err, b.tx.Rollback())
+	}
+	if err := errors.Join(b.finish(), b.tx.Commit()); err != nil {
+		return err
+	}
+	return db.Sync()
+}
+
+// builder writes one store.
+type builder struct {
+	db     *bbolt.DB
+	tx     *bbolt.Tx
+	facets *facets
+	meta   meta
+	order  []byte // rank−1 → position
+	ranks  []byte // position → rank−1
+	sum    float64
+	last   []byte // key of the user before
+	value  []byte // scratch
+}
+
+// begin starts a transaction. Keys come in order, so pages are filled.
+func (b *builder) begin() (err error) {
+	if b.tx, err = b.db.Begin(true); err != nil {
+		return err
+	}
+	for _, name := range [][]byte{bucketMeta, bucketUsers, bucketIDs, bucketOrders, bucketFacets} {
+		bucket, err := b.tx.CreateBucketIfNotExists(name)
+		if err != nil {
+			return err
+		}
+		bucket.FillPercent = 1
+	}
+	return nil
+}
+
+// read takes all users of the source, whose digest must be that of its manifest.
+func (b *builder) read(ctx context.Context, source Source) error {
+	r, err := table.Open(source.Path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	c, err := findColumns(r)
+	if err != nil {
+		return err
+	}
+	var u server.User
+	err = r.Each(func(rec *table.Record) error {
+		if err := c.read(rec, &u); err != nil {
+			return err
+		}
+		if err := b.add(&u); err != nil {
+			return rec.Errorf("user "+u.ID, "%v", err)
+		}
+		if b.users()%txRows == 0 {
+			return errors.Join(ctx.Err(), b.tx.Commit(), b.begin())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if r.SHA256() != source.SHA256 {
+		return fmt.Errorf("%s does not agree with its manifest: it is being written or was changed; run `churn score` again", source.Path)
+	}
+	return nil
+}
+
+func (b *builder) users() int { return len(b.ranks) / 4 }
+
+// add writes the next user.
+func (b *builder) add(u *server.User) error {
+	position := b.users()
+	s := &b.meta.Snapshot
+	if position == 0 {
+		s.AsOf, s.Version = u.AsOf, u.Version
+	}
+	if u.AsOf != s.AsOf || u.Version != s.Version {
+		return fmt.Errorf("as of %s by model %s among users as of %s by model %s; run `churn score` again", u.AsOf, u.Version, s.AsOf, s.Version)
+	}
+	if u.Rank < 1 || u.Rank > math.MaxUint32/4 {
+		return fmt.Errorf("rank %d is out of range; run `churn score` again", u.Rank)
+	}
+	b.ranks = binary.BigEndian.AppendUint32(b.ranks, uint32(u.Rank-1))
+	b.sum += u.Risk
+	b.facets.add(uint32(position), u)
+	b.value = encodeUser(b.value[:0], u)
+	// bbolt keeps the slice of a value until the transaction ends.
+	return errors.Join(b.putID(u.ID, position), b.tx.Bucket(bucketUsers).Put(positionKey(uint32(position)), bytes.Clone(b.value)))
+}
+
+func (b *builder) putID(id string, position int) error {
+	key, bucket := idKey(id), b.tx.Bucket(bucketIDs)
+	if bytes.Compare(key, b.last) <= 0 {
+		b.meta.Ordered = false
+		if bucket.Get(key) != nil {
+			return errors.New("the user stands there twice; run `churn score` again")
+		}
+	}
+	b.last = key
+	if isNumber(id) {
+		if i, found := slices.BinarySearch(b.meta.Digits, len(id)); !found {
+			b.meta.Digits = slices.Insert(b.meta.Digits, i, len(id))
+		}
+	}
+	return bucket.Put(key, positionKey(uint32(position)))
+}
+
+// finish writes what is known only after the last user.
+func (b *builder) finish() error {
+	if b.users() == 0 {
+		return errors.New("the table of predictions has no users; run `churn score` again")
+	}
+	if err := b.invert(); err != nil {
+		return err
+	}
+	s := &b.meta.Snapshot
+	s.Users, s.MeanRisk, s.Tiers = b.users(), b.sum/float64(b.users()), b.facets.counts(fieldTier)
+	s.Plans, s.Countries, s.Sources = b.facets.values(fieldPlan), b.facets.values(fieldCountry), b.facets.values(fieldSource)
+	b.meta.Wide = b.facets.wide()
+	text, err := json.Marshal(b.meta)
+	orders := b.tx.Bucket(bucketOrders)
+	return errors.Join(err, b.tx.Bucket(bucketMeta).Put(keyMeta, text), orders.Put([]byte(byRank), b.order), orders.Put([]byte(byUser), b.ranks),
+		b.facets.write(b.tx.Bucket(bucketFacets), b.ranks))
+}
+
+// invert fills order from ranks, which must be 1…n, each once.
+func (b *builder) invert() error {
+	const open = math.MaxUint32
+	n := b.users()
+	b.order = bytes.Repeat([]byte{0xff}, 4*n)
+	for position := range n {
+		rank := place(b.ranks, uint32(position))
+		if int(rank) >= n || place(b.order, rank) != open {
+			return fmt.Errorf("rank %d is there twice or beyond the %d users; run `churn score` again", rank+1, n)
+		}
+		binary.BigEndian.PutUint32(b.order[4*rank:], uint32(position))
+	}
+	return nil
+}
+
+// place returns element i of an order.
+func place(order []byte, i uint32) uint32 { return binary.BigEndian.Uint32(order[4*i:]) }
+
+// Names returns the names of the stores in dir.
+func Names(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "users-") && strings.HasSuffix(e.Name(), extension) {
+			out = append(out, e.Name())
+		}
+	}
+	return out, err
+}
