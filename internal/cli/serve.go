@@ -6,9 +6,12 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"churn/internal/serving"
+	"churn/registry"
 	"churn/server"
 )
 
@@ -24,11 +27,36 @@ func (s *session) serve(c *cli.Context) error {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: waiting{}, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
+	r, err := s.registry(c.Context)
+	if err != nil {
+		return err
+	}
+	models := s.follower(r)
+	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
+	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
 	if err != nil {
 		return configError{err}
 	}
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	go models.Run(ctx, registryPoll, nil)
 	return running.Run(c.Context)
+}
+
+// registryPoll is how often the registry is asked which model is in production.
+const registryPoll = 5 * time.Second
+
+// follower follows the alias production.
+func (s *session) follower(r *registry.Registry) *serving.Follower {
+	settings := func() serving.Settings {
+		out := serving.Settings{Score: s.config.Score, Validate: s.config.Validate, Location: s.location, Now: s.now}
+		if t, _, err := s.timelines(); err == nil {
+			out.Span = &t.Header.Span
+			t.Close()
+		}
+		return out
+	}
+	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no
@@ -45,15 +73,15 @@ func (s *session) variable(name string) string {
 	return ""
 }
 
-// serving says where the server listens.
-type serving struct {
+// listens says where the server listens.
+type listens struct {
 	URL     string `json:"url"`
 	Metrics string `json:"metrics_url"`
 }
 
 // listening prints where the server listens: with port 0 nobody knows before.
 func (s *session) listening(address, metrics net.Addr) {
-	report := serving{URL: s.baseURL(address.String())}
+	report := listens{URL: s.baseURL(address.String())}
 	report.Metrics = report.URL + "/metrics"
 	if metrics != nil {
 		report.Metrics = "http://" + metrics.String() + "/metrics"
@@ -73,10 +101,3 @@ func (s *session) baseURL(address string) string {
 	}
 	return "http://" + address
 }
-
-// waiting stands for the registry's follower until there is one.
-type waiting struct{}
-
-func (waiting) Current() server.Predictor    { return nil }
-func (waiting) Status() server.ModelStatus   { return server.ModelStatus{} }
-func (waiting) Reload(context.Context) error { return nil }

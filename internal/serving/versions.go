@@ -1,0 +1,57 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+
+	"churn/model/bundle"
+	"churn/registry"
+	"churn/server"
+)
+
+// registryVersions are the versions of a registry.
+type registryVersions struct{ registry *registry.Registry }
+
+// RegistryVersions returns the versions of a registry.
+func RegistryVersions(r *registry.Registry) Versions { return &registryVersions{r} }
+
+// Point returns what an alias points to.
+func (r *registryVersions) Point(ctx context.Context, alias string) (Pointer, error) {
+	aliases, err := r.registry.Aliases(ctx)
+	if err != nil || aliases.Of(alias) == "" {
+		return Pointer{}, err
+	}
+	versions, err := r.registry.List(ctx)
+	if err != nil {
+		return Pointer{}, err
+	}
+	for i := range versions {
+		if m := &versions[i]; m.Version == aliases.Of(alias) {
+			return Pointer{m.Version, m.Digest}, nil
+		}
+	}
+	return Pointer{}, fmt.Errorf("registry: %s is %s, which is not there", alias, aliases.Of(alias))
+}
+
+// Load returns a version, all of its digests checked, that must answer the rows
+// that are stored with it.
+func (r *registryVersions) Load(ctx context.Context, version string) (Version, error) {
+	v, err := r.registry.Load(ctx, version)
+	if err != nil {
+		return Version{}, err
+	}
+	info := server.ModelInfo{Version: v.Version, Path: r.registry.String() + "/" + v.Folder, Kind: v.Kind, Digest: v.Digest,
+		FeatureSet: v.Lineage.FeatureSet, AsOf: v.AsOf.String(), Metrics: v.Metrics}
+	check := func(b *bundle.Bundle) error {
+		data, err := v.File(registry.SampleFile)
+		if err != nil {
+			return err
+		}
+		sample, err := bundle.DecodeSample(data)
+		if err != nil {
+			return err
+		}
+		return b.Answers(sample)
+	}
+	return Version{Info: info, Bundle: v.Files[registry.BundleFile], Check: check}, nil
+}
