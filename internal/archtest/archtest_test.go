@@ -33,7 +33,8 @@ func onlyIn() map[string][]string {
 		"github.com/parquet-go/parquet-go":    {"internal/table"},
 		"github.com/schollz/progressbar/v3":   {"internal/cli"},
 		"gonum.org/v1/plot":                   {"pipeline/report"},
-		"gocloud.dev":                         {"registry", "registry/store"},
+		"gocloud.dev":                         {"registry/store"},
+		"golang.org/x/oauth2":                 {"registry/store"},
 	}
 }
 
