@@ -4,7 +4,6 @@ export CGO_ENABLED := 0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X churn/internal/cli.version=$(VERSION)
 FUZZTIME ?= 5s
-TAGS ?= # gcs adds Google Cloud Storage (gs://), a third more of program
 
 .PHONY: help
 help: ## list the targets
@@ -16,7 +15,7 @@ run: build ## build, and run the main job on simulated data
 
 .PHONY: build
 build: ## bin/churn: static and stripped, its version from git
-	go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/churn .
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/churn .
 
 .PHONY: test
 test: ## all tests
@@ -48,6 +47,15 @@ test-race: ## all tests, the import table among them, with the race detector and
 .PHONY: test-kill
 test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
 	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run TestKillRegistry ./internal/cli
+
+VERSITYGW := v1.8.0
+.s3/bin/versitygw-$(VERSITYGW):
+	GOBIN=$(CURDIR)/.s3/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	mv .s3/bin/versitygw $@
+
+.PHONY: test-s3
+test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the registry on a real S3 server, killed in the middle of writes too
+	CHURN_TEST_VERSITYGW=$(CURDIR)/$< go test -count=1 -run S3 ./registry/...
 
 .PHONY: fuzz-seeds
 fuzz-seeds: ## the fuzz targets on their seeds

@@ -36,6 +36,8 @@ func onlyIn() map[string][]string {
 		"gocloud.dev":                         {"registry", "registry/store"},
 		"go.etcd.io/bbolt":                    {"internal/serving/snapshot"},
 		"github.com/RoaringBitmap/roaring":    {"internal/serving/snapshot"},
+		"gocloud.dev":                         {"registry/store"},
+		"golang.org/x/oauth2":                 {"registry/store"},
 	}
 }
 

@@ -36,10 +36,10 @@ func openBucket(ctx context.Context, place string) (Store, error) {
 			return nil, fmt.Errorf("registry.url: %s: %w", name, err)
 		}
 	}
-	u.Path = ""
-	if mux := blob.DefaultURLMux(); u.Scheme == "gs" && !mux.ValidBucketScheme(u.Scheme) {
-		return nil, fmt.Errorf("open the store %s: this program is built without Google Cloud Storage; build it with `make build TAGS=gcs`", name)
+	if u.Scheme == "gs" {
+		return openGCS(ctx, u.Host, folder)
 	}
+	u.Path = ""
 	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
 	if err != nil {
 		return nil, fmt.Errorf("open the store %s: %w; write a folder path, or a URL such as s3://bucket/folder?region=eu-central-1", name, err)
@@ -78,19 +78,23 @@ func (b *bucket) Read(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (b *bucket) Create(ctx context.Context, key string, data []byte) error {
-	err := b.put(ctx, key, data, &blob.WriterOptions{IfNotExist: true})
+	return settle(ctx, b, key, data, b.put(ctx, key, data, &blob.WriterOptions{IfNotExist: true}))
+}
+
+// settle tells how a creation on an object store ended that failed with err.
+// The answer may have been lost after the object was made, and racing creators
+// may get a conflict in place of a winner: what is there tells.
+func settle(ctx context.Context, s Store, key string, data []byte, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	// The answer may have been lost after the object was made, and racing
-	// creators may get a conflict in place of a winner: what is there tells.
-	switch there, readErr := b.Read(ctx, key); {
+	switch there, readErr := s.Read(ctx, key); {
 	case readErr != nil:
 		return err
 	case bytes.Equal(there, data):
 		return nil
 	}
-	return fmt.Errorf("create %s: %w", b.Locate(key), fs.ErrExist)
+	return fmt.Errorf("create %s: %w", s.Locate(key), fs.ErrExist)
 }
 
 func (b *bucket) Write(ctx context.Context, key string, data []byte) error {

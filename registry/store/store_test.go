@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"churn/registry/s3test"
 	"churn/registry/store"
 	"churn/registry/storetest"
 )
@@ -42,6 +43,40 @@ func TestFolder(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, "mem://") })
+}
+
+// A real S3 server: the one that make test-s3 starts, and any other whose URL
+// is given, such as s3://bucket/folder?region=eu-central-1.
+func TestS3(t *testing.T) {
+	server := s3test.Start(t)
+	n := 0
+	storetest.Run(t, func(t *testing.T) store.Store {
+		n++
+		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/suite/%d?", n), 1))
+	})
+}
+
+func TestS3Elsewhere(t *testing.T) {
+	place := os.Getenv("CHURN_TEST_S3")
+	if place == "" {
+		t.Skip("needs CHURN_TEST_S3, the URL of a folder that is empty, and credentials in the environment")
+	}
+	n := 0
+	storetest.Run(t, func(t *testing.T) store.Store {
+		n++
+		before, query, _ := strings.Cut(place, "?")
+		s := open(t, fmt.Sprintf("%s/%d-%d?%s", strings.TrimSuffix(before, "/"), os.Getpid(), n, query))
+		t.Cleanup(func() {
+			objects, err := s.List(context.Background(), "")
+			for _, o := range objects {
+				err = errors.Join(err, s.Delete(context.Background(), o.Key))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	})
 }
 
 // A folder on a file system without links.
