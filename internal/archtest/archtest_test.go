@@ -33,7 +33,6 @@ func onlyIn() map[string][]string {
 		"github.com/parquet-go/parquet-go":    {"internal/table"},
 		"github.com/schollz/progressbar/v3":   {"internal/cli"},
 		"gonum.org/v1/plot":                   {"pipeline/report"},
-		"gocloud.dev":                         {"registry", "registry/store"},
 		"go.etcd.io/bbolt":                    {"internal/serving/snapshot"},
 		"github.com/RoaringBitmap/roaring":    {"internal/serving/snapshot"},
 		"gocloud.dev":                         {"registry/store"},
