@@ -14,7 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"churn/internal/atomicfile"
 	"churn/internal/config"
@@ -263,19 +263,23 @@ func (w *Workspace) Identify(ctx context.Context, paths []string) ([]pipeline.Fi
 	return out, nil
 }
 
-// digests returns the SHA-256 of files, read side by side.
+// digests returns the SHA-256 of files, read side by side. One call of progress
+// ends before the next begins, and done never falls.
 func digests(ctx context.Context, paths []string, progress func(done, total int64)) ([]string, error) {
-	var total, done atomic.Int64
+	var done, total int64
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil {
-			total.Add(info.Size())
+			total += info.Size()
 		}
 	}
+	var one sync.Mutex
 	sums, errs := make([]string, len(paths)), make([]error, len(paths))
 	parallel.Each(len(paths), func(i int) {
 		sums[i], errs[i] = digest(paths[i], func(n int) error {
-			if now := done.Add(int64(n)); progress != nil {
-				progress(now, total.Load())
+			one.Lock()
+			defer one.Unlock()
+			if done += int64(n); progress != nil {
+				progress(done, total)
 			}
 			return ctx.Err()
 		})
