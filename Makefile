@@ -91,3 +91,4 @@ parity-goldens: ## make the tables anew that tests compare with, by scikit-learn
 	.parity-venv/bin/pip install --quiet -r .ci/parity/requirements.txt
 	for script in .ci/parity/*.py; do \
 	  .parity-venv/bin/python $$script > model/$$(basename $$script .py)/testdata/parity.json || exit 1; done
+	.parity-venv/bin/python .ci/parity/monitor/trend.py > pipeline/monitor/testdata/trend.json

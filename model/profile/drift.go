@@ -228,7 +228,7 @@ func judge(all []comparison, l Limits) []Feature {
 	for i, c := range all {
 		p[i] = pearson(c.before, c.now, c.n, c.m)
 	}
-	moved := discoveries(p, l.FDR)
+	moved := Discoveries(p, l.FDR)
 	for i, c := range all {
 		f := c.feature
 		chance := chancePSI(c.before, c.now, c.n, c.m)
@@ -247,9 +247,9 @@ func judge(all []comparison, l Limits) []Feature {
 	return out
 }
 
-// discoveries returns which hypotheses the step-up procedure of Benjamini and
+// Discoveries returns which hypotheses the step-up procedure of Benjamini and
 // Hochberg rejects at level q: all up to the largest k with p(k) ≤ k·q/n.
-func discoveries(p []float64, q float64) []bool {
+func Discoveries(p []float64, q float64) []bool {
 	sorted := slices.Clone(p)
 	slices.Sort(sorted)
 	limit := -1.0
