@@ -16,6 +16,7 @@ import (
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
+	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
 	"churn/pipeline/promote"
 	"churn/pipeline/retrain"
@@ -92,8 +93,11 @@ type Registry struct {
 
 // Monitor is read by the monitors.
 type Monitor struct {
-	WarnPSI float64 `mapstructure:"warn_psi"`
-	FailPSI float64 `mapstructure:"fail_psi"`
+	WarnPSI     float64                   `mapstructure:"warn_psi"`
+	FailPSI     float64                   `mapstructure:"fail_psi"`
+	Treatments  string                    `mapstructure:"treatments"` // file of who was contacted when; "" = none
+	Performance monitor.PerformanceParams `mapstructure:"performance"`
+	Trend       monitor.TrendParams       `mapstructure:"trend"`
 }
 
 // Defaults returns the built-in settings of a profile.
@@ -118,7 +122,7 @@ func Defaults(profile string) Config {
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
 		Serve:    server.Defaults(),
-		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
+		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25, Performance: monitor.DefaultPerformance(), Trend: monitor.DefaultTrend()},
 	}
 	if profile == ProfileSeed {
 		c.Prepare.Dense = true
@@ -149,7 +153,7 @@ func (c *Config) Check() error {
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
-		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate())
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Performance.Validate(), c.Monitor.Trend.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
