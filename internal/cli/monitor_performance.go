@@ -66,7 +66,7 @@ func (s *session) performance(ctx context.Context, treatments string) (report mo
 			if err := s.predictions(ctx, &in); err != nil {
 				return err
 			}
-			report, err = monitor.Perform(ctx, t, in, progress)
+			report, err = monitor.Perform(ctx, in, func(due []monitor.Due) error { return monitor.Join(ctx, t, due, progress) })
 			return err
 		})
 	})

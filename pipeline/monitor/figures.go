@@ -24,7 +24,7 @@ const (
 // figures returns the names of what is measured of a sample, beside
 // ObservedExpected.
 func figures(p metric.EvalParams) []string {
-	names := []string{metric.PRAUC, rocAUC, logLoss, "brier", "ece", baseRate}
+	names := []string{metric.PRAUC, rocAUC, logLoss, brier, "ece", baseRate}
 	if p.BaseRate > 0 {
 		names = append(names, metric.PRAUCAtRate)
 	}
@@ -43,19 +43,15 @@ func measure(s metric.Sample, p metric.EvalParams) ([]metric.Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, rate := summary(names, series[0], p.Confidence), undefined(ObservedExpected)
+	var out []metric.Estimate
+	for k, name := range names {
+		out = append(out, series[0][k].Interval(name, p.Confidence))
+	}
+	rate := undefined(ObservedExpected)
 	if one := metric.ReliabilityCurve(s, 1, p.Confidence).Bins; len(one) == 1 {
 		rate = metric.Estimate{Value: one[0].Rate, Low: one[0].RateLow, High: one[0].RateHigh}
 	}
 	return append(out, overMean(rate, s.Prob)), nil
-}
-
-// summary gives every series its interval.
-func summary(names []string, series []metric.Series, confidence float64) (out []metric.Estimate) {
-	for k, name := range names {
-		out = append(out, series[k].Interval(name, confidence))
-	}
-	return out
 }
 
 // overMean returns a churn rate over the mean of the risks.

@@ -10,7 +10,6 @@ import (
 	"churn/model/metric"
 	"churn/model/profile"
 	"churn/pipeline"
-	"churn/pipeline/prepare"
 )
 
 // Unmeasured is the status of what nothing can be said of; it is no OK.
@@ -141,11 +140,12 @@ type performer struct {
 // Perform measures predictions whose labels have matured, against what their
 // models promised, and estimates what the others will come to. Users who were
 // contacted in the label window are counted apart; predictions of a model that had
-// learned from later days are measured and not judged.
-func Perform(ctx context.Context, t *prepare.Timelines, in PerformanceInput, progress func(done, total int64)) (Performance, error) {
+// learned from later days are measured and not judged. join, which is Join over the
+// timelines, is asked once for the fates of all that has matured.
+func Perform(ctx context.Context, in PerformanceInput, join func([]Due) error) (Performance, error) {
 	p := &performer{PerformanceInput: in, users: map[string]int32{}, report: Performance{AsOf: in.AsOf, Primary: in.Params.Primary, SetAside: in.SetAside, Blind: Blindness}}
 	p.choose()
-	if err := p.realise(ctx, t, progress); err != nil {
+	if err := p.realise(ctx, join); err != nil {
 		return p.report, err
 	}
 	if err := p.foresee(ctx); err != nil {
@@ -178,7 +178,7 @@ func (p *performer) choose() {
 }
 
 // realise joins what has matured with what became of the users, and measures it.
-func (p *performer) realise(ctx context.Context, t *prepare.Timelines, progress func(done, total int64)) error {
+func (p *performer) realise(ctx context.Context, join func([]Due) error) error {
 	var due []Due
 	var sets []*Given
 	for k := range p.Given {
@@ -186,7 +186,7 @@ func (p *performer) realise(ctx context.Context, t *prepare.Timelines, progress 
 			due, sets = append(due, Due{Predictions: &g.Predictions, Window: g.Window}), append(sets, g)
 		}
 	}
-	if err := Join(ctx, t, due, progress); err != nil {
+	if err := join(due); err != nil {
 		return err
 	}
 	for k, g := range sets {
@@ -241,6 +241,8 @@ func (r *Realised) settle() {
 		r.Note = fmt.Sprintf("in hindsight: %s has learned from data up to %s; not judged", r.Version, r.Hindsight)
 		r.Criteria = nil
 	case r.Promise == nil:
+	case r.Users == 0:
+		r.Note = fmt.Sprintf("none of the %d users can be counted: %d are not in the data, %d were contacted", r.set.Rows(), r.Unknown, r.Contacted)
 	case r.Users < leastRows:
 		r.Note = fmt.Sprintf("%d users are too few to judge (fewer than %d)", r.Users, leastRows)
 	default:
@@ -435,49 +437,63 @@ func distinct(users []int32) int {
 	return len(slices.Compact(slices.Sorted(slices.Values(users))))
 }
 
-// conclude gives the whole its status, by the latest dates together, by the last
-// of them alone, so that a sudden break is seen at once, and by what cannot be
-// used or is estimated to be worse than promised.
+// conclude gives the whole its status: by the latest dates together and by each
+// of them, and by what cannot be used or is estimated to be worse than promised.
 func (p *performer) conclude() {
 	r := &p.report
-	say := func(s profile.Status, format string, args ...any) {
-		r.Status = worse(r.Status, s)
-		if s != profile.OK {
-			r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...))
-		}
-	}
 	r.Status = profile.OK
 	switch {
 	case r.Judged == nil:
-		say(Unmeasured, "%s", p.nothing())
+		p.say(Unmeasured, p.nothing())
 	case len(r.Judged.Criteria) == 0:
-		say(Unmeasured, "%d users of the latest dates are too few to judge", r.Judged.Rows)
+		p.say(Unmeasured, fmt.Sprintf("%d users of the latest dates are too few to judge", r.Judged.Rows))
 	default:
 		for _, c := range r.Judged.Criteria {
-			say(c.Status, "%s, %s to %s: %s", c.Name, r.Judged.From, r.Judged.To, c.Text)
+			p.say(c.Status, fmt.Sprintf("%s, %s to %s: %s", c.Name, r.Judged.From, r.Judged.To, c.Text))
 		}
-		p.last(say)
+		p.single()
 	}
 	for _, x := range r.SetAside {
-		say(profile.Warn, "%s is set aside: %s", x.Path, x.Why)
+		p.say(profile.Warn, fmt.Sprintf("%s is set aside: %s", x.Path, x.Why))
 	}
 	for _, i := range r.Immature {
 		if i.Status == profile.Warn {
-			say(profile.Warn, "%s, not matured: %s", i.AsOf, i.Note)
+			p.say(profile.Warn, fmt.Sprintf("%s, not matured: %s", i.AsOf, i.Note))
 		}
 	}
 }
 
-// last adds the last judged date, where the dates together say less.
-func (p *performer) last(say func(s profile.Status, format string, args ...any)) {
+// say adds a reason for a status.
+func (p *performer) say(s profile.Status, why string) {
+	p.report.Status = worse(p.report.Status, s)
+	if s != profile.OK {
+		p.report.Reasons = append(p.report.Reasons, why)
+	}
+}
+
+// single adds the dates that fail alone, since together they may hide each other:
+// too many leave on one date, too few on the next. An earlier one is a warning;
+// the last, which may be a sudden break, and half of them are an alarm.
+func (p *performer) single() {
 	j := p.report.Judged
 	if j.Dates == 1 {
 		return
 	}
-	i := slices.IndexFunc(p.report.Dates, func(r Realised) bool { return r.AsOf == j.To && r.Version == j.Version })
-	for _, c := range p.report.Dates[i].Criteria {
-		if c.Status == profile.Fail {
-			say(profile.Fail, "%s, %s: %s", c.Name, j.To, c.Text)
+	var failed []Realised
+	for _, r := range p.report.Dates {
+		if r.Status == profile.Fail && r.Version == j.Version && r.AsOf >= j.From && r.AsOf <= j.To {
+			failed = append(failed, r)
+		}
+	}
+	status := profile.Warn
+	if n := len(failed); n > 0 && (2*n >= j.Dates || failed[n-1].AsOf == j.To) {
+		status = profile.Fail
+	}
+	for _, r := range failed {
+		for _, c := range r.Criteria {
+			if c.Status == profile.Fail {
+				p.say(status, fmt.Sprintf("%s, %s alone: %s", c.Name, r.AsOf, c.Text))
+			}
 		}
 	}
 }
@@ -491,9 +507,6 @@ func (p *performer) nothing() string {
 	if len(r.Dates) == 0 {
 		return fmt.Sprintf("there are no predictions up to %s that can be used", r.AsOf)
 	}
-	return "no matured prediction can be judged: " + r.Dates[len(r.Dates)-1].why()
-}
-
-func (r *Realised) why() string {
-	return cmp.Or(r.Note, fmt.Sprintf("none of the %d users of %s is in the data", r.set.Rows(), r.AsOf))
+	last := r.Dates[len(r.Dates)-1]
+	return fmt.Sprintf("no matured prediction can be judged; of %s: %s", last.AsOf, last.Note)
 }
