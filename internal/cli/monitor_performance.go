@@ -46,7 +46,11 @@ func alarmOf(r monitor.Performance) error {
 	if r.Status != profile.Fail {
 		return nil
 	}
-	return alarmError{fmt.Errorf("performance: %s", strings.Join(r.Reasons, "; "))}
+	text := "performance: " + r.Reasons[0]
+	if more := len(r.Reasons) - 1; more > 0 {
+		text += fmt.Sprintf("; %d more reasons in the report", more)
+	}
+	return alarmError{errors.New(text)}
 }
 
 // performance measures, and writes the report: the latest, and that of the date.
