@@ -205,6 +205,7 @@ type ShadowComparison struct {
 	Last            time.Time `json:"last"`
 	Rows            int64     `json:"rows"`
 	Failed          int64     `json:"failed"`
+	Skipped         int64     `json:"skipped"`
 	MeanDifference  float64   `json:"mean_difference"`
 	MeanAbsolute    float64   `json:"mean_absolute_difference"`
 	Quantiles       Quantiles `json:"quantiles"`        // of the difference
