@@ -43,9 +43,9 @@ func (s *session) openAside(ctx context.Context, r *registry.Registry, o *server
 }
 
 // follow follows the alias of the second model until ctx ends.
-func (a aside) follow(ctx context.Context) {
+func (a aside) follow(ctx context.Context, folders []string) {
 	if a.second != nil {
-		a.second.Run(ctx, registryPoll, nil)
+		a.second.Run(ctx, registryPoll, folders)
 	}
 }
 
@@ -88,7 +88,16 @@ func (s *session) serveUntil(ctx context.Context, o server.Options, models *serv
 	}
 	following, stop := context.WithCancel(ctx)
 	defer stop()
-	go models.Run(following, registryPoll, nil)
-	go a.follow(following)
+	go models.Run(following, registryPoll, s.registryFolders())
+	go a.follow(following, s.registryFolders())
 	return running.Run(ctx)
+}
+
+// registryFolders returns the folders whose changes move aliases; an object
+// store has none.
+func (s *session) registryFolders() []string {
+	if s.config.Registry.URL != "" {
+		return nil
+	}
+	return []string{s.config.Paths.Registry, filepath.Join(s.config.Paths.Registry, "ledger")}
 }

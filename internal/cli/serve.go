@@ -40,7 +40,8 @@ func (s *session) serve(c *cli.Context) error {
 	return s.serveUntil(c.Context, o, models, beside)
 }
 
-// registryPoll is how often the registry is asked which model is in production.
+// registryPoll is how often the registry is asked which model is in production;
+// that of a folder also when something in it changes.
 const registryPoll = 5 * time.Second
 
 // follower follows an alias; only production never comes to point to nothing.
