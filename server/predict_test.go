@@ -63,17 +63,27 @@ func (l *ledger) Record(x Logged) {
 	x.Row = Row{Numeric: slices.Clone(x.Row.Numeric), Categorical: slices.Clone(x.Row.Categorical)}
 	l.logged = append(l.logged, x)
 }
-func (l *ledger) Dropped() int64 { return 0 }
-func (l *ledger) Offer(ModelInfo, Row, Score) {
+func (l *ledger) Offer(Logged) {
 	l.Lock()
 	defer l.Unlock()
 	l.offered++
 }
 
+// twice is a ledger under both names, since a Log and a Shadow both have a Status.
+type (
+	keptLedger   struct{ *ledger }
+	shadowLedger struct{ *ledger }
+)
+
+func (l keptLedger) Status() LogStatus {
+	return LogStatus{Kept: int64(len(l.logged)), Dropped: 2, Faults: 1}
+}
+func (l shadowLedger) Status() ShadowStatus { return ShadowStatus{Rows: int64(l.offered)} }
+
 func predicting(t *testing.T, strict bool) (*fixture, *ledger) {
 	t.Helper()
 	kept := &ledger{}
-	f := newFixture(t, func(o *Options) { o.Params.Strict, o.Log, o.Shadow = strict, kept, kept })
+	f := newFixture(t, func(o *Options) { o.Params.Strict, o.Log, o.Shadow = strict, keptLedger{kept}, shadowLedger{kept} })
 	f.models.set(summing{"v0007"})
 	return f, kept
 }

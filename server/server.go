@@ -65,9 +65,6 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = noLog{}
 	}
-	if o.Shadow == nil {
-		o.Shadow = noShadow{}
-	}
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
 		limiter: newLimiter(o.Params), origin: http.NewCrossOriginProtection()}
 	if err := s.readFiles(o.Keys); err != nil {

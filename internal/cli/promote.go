@@ -207,16 +207,19 @@ func (s *session) judge(ctx context.Context, r *registry.Registry, selected trai
 		return d, err
 	}
 	if champion != "" {
-		v, err := r.Load(ctx, champion)
+		before, err := r.Load(ctx, champion)
 		if err != nil {
 			return d, fmt.Errorf("the model in production cannot be compared with: %w; `churn registry rollback` takes the one before", err)
 		}
-		c, err := s.contender(v)
+		c, err := s.contender(before)
 		if err != nil {
 			return d, err
 		}
-		c.Promise = v.Metrics[train.ROCAUC]
+		c.Promise = before.Metrics[train.ROCAUC]
 		in.Champion = &c
+		if in.Shadow, err = s.shadowed(&before.Manifest, &v.Manifest); err != nil {
+			return d, err
+		}
 	}
 	if in.Barred, err = barred(ctx, r, selected.Version); err != nil {
 		return d, err

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -31,23 +30,22 @@ func (s *session) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	models := s.follower(r)
+	models := s.follower(r, registry.Production)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
+	o := server.Options{Params: s.config.Serve.Params, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening}
+	beside, err := s.openAside(c.Context, r, &o)
 	if err != nil {
-		return configError{err}
+		return err
 	}
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	go models.Run(ctx, registryPoll, nil)
-	return running.Run(c.Context)
+	return s.serveUntil(c.Context, o, models, beside)
 }
 
-// registryPoll is how often the registry is asked which model is in production.
+// registryPoll is how often the registry is asked which model is in production;
+// that of a folder also when something in it changes.
 const registryPoll = 5 * time.Second
 
-// follower follows the alias production.
-func (s *session) follower(r *registry.Registry) *serving.Follower {
+// follower follows an alias; only production never comes to point to nothing.
+func (s *session) follower(r *registry.Registry, alias string) *serving.Follower {
 	settings := func() serving.Settings {
 		out := serving.Settings{Score: s.config.Score, Validate: s.config.Validate, Location: s.location, Now: s.now}
 		if t, _, err := s.timelines(); err == nil {
@@ -56,7 +54,7 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: alias, MayEnd: alias != registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no
