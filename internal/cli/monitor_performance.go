@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,9 +29,10 @@ func performanceCommand(s *session) *cli.Command {
 		Usage: "measure past predictions by what has become of the users since, against the promise of the model card",
 		Description: "Reads the tables predictions/churn_predictions_DATE of churn score. Those whose label window has closed are joined with what happened since; for the others the figures are estimated from the risks alone. " +
 			"Users who were contacted are counted apart. Exit code 2 where a promise is broken beyond chance.",
-		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "treatments", Usage: "users who were contacted: a `FILE` with user_id, contacted_at and, if you like, treatment (default: monitor.treatments)"}},
+		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "source", Value: sourceTables, Usage: "predictions of `WHERE`: tables (of churn score), or log (what servers answered, serve.log.sample)"},
+			&cli.StringFlag{Name: "treatments", Usage: "users who were contacted: a `FILE` with user_id, contacted_at and, if you like, treatment (default: monitor.treatments)"}},
 		Action: s.dated(func(c *cli.Context) error {
-			report, err := s.performance(c.Context, c.String("treatments"))
+			report, err := s.performance(c.Context, c.String("source"), c.String("treatments"))
 			if err != nil {
 				return err
 			}
@@ -40,6 +43,23 @@ func performanceCommand(s *session) *cli.Command {
 
 // performanceName begins the names of the reports.
 const performanceName = "performance"
+
+// The places of past predictions.
+const (
+	sourceTables = "tables"
+	sourceLog    = "log"
+)
+
+// pastPredictions returns what adds the predictions of a source.
+func (s *session) pastPredictions(source string) (func(context.Context, *monitor.PerformanceInput) error, error) {
+	switch source {
+	case sourceTables:
+		return s.tabled, nil
+	case sourceLog:
+		return s.answered, nil
+	}
+	return nil, usageError{fmt.Errorf("--source %q is unknown; use %s or %s", source, sourceTables, sourceLog)}
+}
 
 // alarmOf is the error of a report that failed.
 func alarmOf(r monitor.Performance) error {
@@ -54,7 +74,11 @@ func alarmOf(r monitor.Performance) error {
 }
 
 // performance measures, and writes the report: the latest, and that of the date.
-func (s *session) performance(ctx context.Context, treatments string) (report monitor.Performance, err error) {
+func (s *session) performance(ctx context.Context, source, treatments string) (report monitor.Performance, err error) {
+	gather, err := s.pastPredictions(source)
+	if err != nil {
+		return report, err
+	}
 	in := monitor.PerformanceInput{Trend: s.config.Monitor.Trend,
 		Params: monitor.Rules{PerformanceParams: s.config.Monitor.Performance, Primary: s.config.Promote.PrimaryMetric, TopK: s.config.Score.TopK}}
 	if path := cmp.Or(treatments, s.config.Monitor.Treatments); path != "" {
@@ -67,7 +91,7 @@ func (s *session) performance(ctx context.Context, treatments string) (report mo
 			if in.AsOf, err = s.asOfWithin(t.Header.Span); err != nil {
 				return err
 			}
-			if err := s.predictions(ctx, &in); err != nil {
+			if err := gather(ctx, &in); err != nil {
 				return err
 			}
 			report, err = monitor.Perform(ctx, in, func(due []monitor.Due) error { return monitor.Join(ctx, t, due, progress) })
@@ -85,9 +109,9 @@ func (s *session) performance(ctx context.Context, treatments string) (report mo
 	return report, nil
 }
 
-// predictions adds the tables of predictions of the latest dates, with what their
+// tabled adds the tables of predictions of the latest dates, with what their
 // models promised. A table that cannot be used is set aside, with the reason.
-func (s *session) predictions(ctx context.Context, in *monitor.PerformanceInput) error {
+func (s *session) tabled(ctx context.Context, in *monitor.PerformanceInput) error {
 	paths, err := s.predictionTables(in.AsOf)
 	if err != nil {
 		return err
@@ -112,39 +136,46 @@ func (s *session) predictions(ctx context.Context, in *monitor.PerformanceInput)
 // predictionsPrefix begins the names of the tables of churn score.
 const predictionsPrefix = "churn_predictions_"
 
-// predictionTables returns the paths of the tables up to a date, by date. Of a
-// date that has two, in either format, it is the one that is written now.
+// predictionTables returns the paths of the tables up to a date, by date.
 func (s *session) predictionTables(asOf pipeline.Date) ([]string, error) {
-	byDate := map[pipeline.Date]string{}
-	all, first := 0, pipeline.NoDate
-	for _, format := range []table.Format{table.CSV, table.Parquet} {
-		found, err := filepath.Glob(filepath.Join(s.config.Paths.Predictions, predictionsPrefix+"*."+string(format)))
-		if err != nil {
-			return nil, fmt.Errorf("find predictions: %w", err)
-		}
-		for _, path := range found {
-			name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), predictionsPrefix), "."+string(format))
-			date, err := pipeline.ParseDate(name)
-			if err != nil {
-				continue // somebody's copy
-			}
-			if all++; first == pipeline.NoDate || date < first {
-				first = date
-			}
-			if _, there := byDate[date]; date <= asOf && (!there || format == s.files.Format) {
-				byDate[date] = path
-			}
-		}
+	tables, err := s.tablesByDate()
+	if err != nil {
+		return nil, err
 	}
-	if len(byDate) == 0 && all > 0 {
-		return nil, fmt.Errorf("there are no predictions up to %s: the first are of %s; use a later --as-of", asOf, first)
-	}
-	if len(byDate) == 0 {
+	dates := sortedKeys(tables)
+	if len(dates) == 0 {
 		return nil, fmt.Errorf("there are no predictions in %s; run `churn score` on every date on which users are contacted, and `churn monitor performance` once %d days have passed", s.config.Paths.Predictions, s.config.Labels.WindowDays)
 	}
 	var out []string
-	for _, date := range sortedKeys(byDate) {
-		out = append(out, byDate[date])
+	for _, date := range dates {
+		if date <= asOf {
+			out = append(out, tables[date])
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("there are no predictions up to %s: the first are of %s; use a later --as-of", asOf, dates[0])
+	}
+	return out, nil
+}
+
+// tablesByDate returns the paths of all tables. Of a date that has two, in either
+// format, it is the one that is written now.
+func (s *session) tablesByDate() (map[pipeline.Date]string, error) {
+	entries, err := os.ReadDir(s.config.Paths.Predictions)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("find predictions: %w", err)
+	}
+	out := map[pipeline.Date]string{}
+	for _, e := range entries {
+		format := strings.TrimPrefix(filepath.Ext(e.Name()), ".")
+		text, ours := strings.CutPrefix(strings.TrimSuffix(e.Name(), "."+format), predictionsPrefix)
+		date, bad := pipeline.ParseDate(text)
+		if _, unknown := table.ParseFormat(format); !ours || bad != nil || unknown != nil {
+			continue // another table, a manifest, or somebody's copy
+		}
+		if _, there := out[date]; !there || format == string(s.files.Format) {
+			out[date] = filepath.Join(s.config.Paths.Predictions, e.Name())
+		}
 	}
 	return out, nil
 }
@@ -175,6 +206,7 @@ func (s *session) readPredictions(path string) (monitor.Predictions, error) {
 // promises finds what versions promised, each once.
 type promises struct {
 	session *session
+	anybody bool // may have been scored, also who was not at risk
 	of      map[string]monitor.Given
 }
 
@@ -191,6 +223,12 @@ func (p *promises) find(ctx context.Context, version string) (monitor.Given, err
 		g, err = promised(v)
 	}
 	g.Window = cmp.Or(g.Window, p.session.config.Labels.WindowDays)
+	if p.anybody {
+		g.Cohort = p.session.config.Labels.CohortActiveDays
+		if v != nil {
+			g.Cohort = definedDays(v, "labels.cohort_active_days", g.Cohort)
+		}
+	}
 	if ctx.Err() != nil {
 		return g, ctx.Err()
 	}

@@ -19,8 +19,11 @@ const Unmeasured profile.Status = "unmeasured"
 type Given struct {
 	Predictions
 	Window  int      // days of the label window
+	Cohort  int      // as Due.Cohort: 0 where all were at risk when they were scored
 	Promise *Promise // nil = none
 	Why     string   // there is no promise
+
+	fates []Fate
 }
 
 // closes returns the last day of the label window.
@@ -29,7 +32,14 @@ func (g *Given) closes() pipeline.Date { return g.AsOf + pipeline.Date(g.Window)
 // hindsight returns the last day that the model has learned from if that lies
 // after the as-of date: it then knew what it was to foresee. 0 stands for none.
 func (g *Given) hindsight() pipeline.Date {
-	if g.Promise != nil && g.Promise.Learned > g.AsOf {
+	if g.Rows() == 0 || g.Promise == nil {
+		return 0
+	}
+	first := g.AsOf
+	if g.Days != nil {
+		first = slices.Min(g.Days)
+	}
+	if g.Promise.Learned > first {
 		return g.Promise.Learned
 	}
 	return 0
@@ -77,7 +87,8 @@ type Realised struct {
 	Hindsight pipeline.Date     `json:"hindsight,omitempty"` // the model has learned from data up to this later day
 	Users     int               `json:"users"`               // who are counted
 	Churned   int               `json:"churned"`
-	Unknown   int               `json:"unknown,omitempty"`   // predicted, and not in the data now
+	Unknown   int               `json:"unknown,omitempty"` // predicted, and not in the data now
+	Outside   int               `json:"not_at_risk,omitempty"`
 	Contacted int               `json:"contacted,omitempty"` // counted apart
 	MeanRisk  Number            `json:"mean_risk"`
 	Figures   []metric.Estimate `json:"figures"`
@@ -125,6 +136,8 @@ type counted struct {
 	keep, apart []int
 	churned     []bool // of all rows
 	treatment   map[int]string
+
+	unknown, outside int // rows that do not count at all
 }
 
 // tally is how many rows there are, and churned ones among them.
@@ -145,7 +158,10 @@ type performer struct {
 func Perform(ctx context.Context, in PerformanceInput, join func([]Due) error) (Performance, error) {
 	p := &performer{PerformanceInput: in, users: map[string]int32{}, report: Performance{AsOf: in.AsOf, Primary: in.Params.Primary, SetAside: in.SetAside, Blind: Blindness}}
 	p.choose()
-	if err := p.realise(ctx, join); err != nil {
+	if err := p.join(join); err != nil {
+		return p.report, err
+	}
+	if err := p.realise(ctx); err != nil {
 		return p.report, err
 	}
 	if err := p.foresee(ctx); err != nil {
@@ -177,23 +193,37 @@ func (p *performer) choose() {
 	}
 }
 
-// realise joins what has matured with what became of the users, and measures it.
-func (p *performer) realise(ctx context.Context, join func([]Due) error) error {
+// join asks for the fates of what has matured, and of the rest who was at risk
+// where that is not known.
+func (p *performer) join(join func([]Due) error) error {
 	var due []Due
 	var sets []*Given
 	for k := range p.Given {
-		if g := &p.Given[k]; g.closes() <= p.AsOf {
-			due, sets = append(due, Due{Predictions: &g.Predictions, Window: g.Window}), append(sets, g)
+		g := &p.Given[k]
+		if open := g.closes() > p.AsOf; !open || g.Cohort > 0 {
+			due, sets = append(due, Due{Predictions: &g.Predictions, Window: g.Window, Cohort: g.Cohort, Open: open}), append(sets, g)
 		}
 	}
 	if err := join(due); err != nil {
 		return err
 	}
 	for k, g := range sets {
+		g.fates = due[k].Fates
+	}
+	return nil
+}
+
+// realise measures what has matured.
+func (p *performer) realise(ctx context.Context) error {
+	for k := range p.Given {
+		g := &p.Given[k]
+		if g.closes() > p.AsOf {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r, err := p.realised(g, due[k].Fates)
+		r, err := p.realised(g)
 		if err != nil {
 			return fmt.Errorf("predictions of %s: %w", g.AsOf, err)
 		}
@@ -203,11 +233,10 @@ func (p *performer) realise(ctx context.Context, join func([]Due) error) error {
 }
 
 // realised measures one set.
-func (p *performer) realised(g *Given, fates []Fate) (Realised, error) {
+func (p *performer) realised(g *Given) (Realised, error) {
 	r := Realised{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Closed: g.closes(), Status: Unmeasured, Hindsight: g.hindsight(), Promise: g.Promise, Note: g.Why, set: g}
-	r.count(g, fates, p.Treatments)
-	r.Users, r.Contacted = len(r.keep), len(r.apart)
-	r.Unknown = g.Rows() - r.Users - r.Contacted
+	r.count(g, p.Treatments)
+	r.Users, r.Contacted, r.Unknown, r.Outside = len(r.keep), len(r.apart), r.unknown, r.outside
 	t := r.tally()
 	r.Churned = t.churned
 	s, measured := g.sample(r.keep, r.churned), p.Params.evaluation(g.Promise)
@@ -242,7 +271,7 @@ func (r *Realised) settle() {
 		r.Criteria = nil
 	case r.Promise == nil:
 	case r.Users == 0:
-		r.Note = fmt.Sprintf("none of the %d users can be counted: %d are not in the data, %d were contacted", r.set.Rows(), r.Unknown, r.Contacted)
+		r.Note = fmt.Sprintf("none of the %d users can be counted: %d are not in the data, %d were not at risk, %d were contacted", r.set.Rows(), r.Unknown, r.Outside, r.Contacted)
 	case r.Users < leastRows:
 		r.Note = fmt.Sprintf("%d users are too few to judge (fewer than %d)", r.Users, leastRows)
 	default:
@@ -256,13 +285,16 @@ func (r *Realised) counts() bool {
 }
 
 // count divides the rows.
-func (c *counted) count(g *Given, fates []Fate, treatments Treatments) {
-	c.churned, c.treatment = make([]bool, len(fates)), map[int]string{}
-	for i, f := range fates {
+func (c *counted) count(g *Given, treatments Treatments) {
+	c.churned, c.treatment = make([]bool, len(g.fates)), map[int]string{}
+	for i, f := range g.fates {
 		c.churned[i] = f == Churned
-		contact, contacted := treatments.Within(g.Users[i], g.AsOf, g.Window)
+		contact, contacted := treatments.Within(g.Users[i], g.day(i), g.Window)
 		switch {
 		case f == Unknown:
+			c.unknown++
+		case f == Outside:
+			c.outside++
 		case contacted:
 			c.apart, c.treatment[i] = append(c.apart, i), contact.Treatment
 		default:
@@ -332,13 +364,14 @@ func (p *performer) foresee(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		i := Immature{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Matures: g.closes(), Hindsight: g.hindsight(), Users: g.Rows(), MeanRisk: Number(mean(g.Risks)), Status: Unmeasured, Note: g.Why}
+		s := g.atRisk()
+		i := Immature{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Matures: g.closes(), Hindsight: g.hindsight(), Users: len(s.Prob), MeanRisk: Number(mean(s.Prob)), Status: Unmeasured, Note: g.Why}
 		switch {
 		case i.Hindsight != 0:
 			i.Note = fmt.Sprintf("in hindsight: %s has learned from data up to %s", g.Version, i.Hindsight)
-		case g.Promise != nil:
+		case g.Promise != nil && i.Users > 0:
 			var err error
-			if i.Estimated, i.Corrected, err = p.estimate(g, metric.Sample{Score: scores(g.Risks, g.Ranks), Prob: g.Risks}); err != nil {
+			if i.Estimated, i.Corrected, err = p.estimate(g, s); err != nil {
 				return fmt.Errorf("predictions of %s: %w", g.AsOf, err)
 			}
 			i.Status, i.Note = p.Params.estimated(i.Estimated, g.Promise)
@@ -346,6 +379,17 @@ func (p *performer) foresee(ctx context.Context) error {
 		p.report.Immature = append(p.report.Immature, i)
 	}
 	return nil
+}
+
+// atRisk returns the rows without labels, but for those that are known not to count.
+func (g *Given) atRisk() metric.Sample {
+	var keep []int
+	for i := range g.Risks {
+		if g.fates == nil || g.fates[i] == Open {
+			keep = append(keep, i)
+		}
+	}
+	return metric.Sample{Score: scores(g.Risks, g.Ranks), Prob: g.Risks}.Subset(keep)
 }
 
 // estimate returns what the figures of rows of a set come to, by what was known on

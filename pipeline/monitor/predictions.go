@@ -19,7 +19,16 @@ type Predictions struct {
 	Source  string // where they stand: a path
 	Users   []string
 	Risks   []float64
-	Ranks   []int32 // 1 = the first to contact; equal ranks are a tie
+	Ranks   []int32         // 1 = the first to contact; equal ranks are a tie
+	Days    []pipeline.Date // as-of date of every row, the last of them AsOf; nil = all of AsOf
+}
+
+// day returns the as-of date of a row.
+func (p *Predictions) day(i int) pipeline.Date {
+	if p.Days == nil {
+		return p.AsOf
+	}
+	return p.Days[i]
 }
 
 // Rows returns the number of users.
@@ -105,13 +114,17 @@ const (
 	Unknown Fate = iota // the data do not know the user on that date
 	Stayed
 	Churned
+	Outside // the user was not at risk: the model has learned from nobody of the kind
+	Open    // the label window has not closed
 )
 
-// Due is a set of predictions whose label window has closed, with the length of
-// that window in days. Join fills in Fates, in the order of the users.
+// Due is a set of predictions whose fates are asked for. Join fills in Fates, in the
+// order of the users.
 type Due struct {
 	Predictions *Predictions
-	Window      int
+	Window      int  // days of the label window
+	Cohort      int  // users active in so many days up to the as-of date are at risk; 0 = everyone
+	Open        bool // the window has not closed: only who is at risk is asked
 	Fates       []Fate
 }
 
@@ -131,7 +144,8 @@ func Join(ctx context.Context, t *prepare.Timelines, due []Due, progress func(do
 	work := func(users []pipeline.Timeline) (struct{}, error) {
 		for i := range users {
 			for _, at := range places[users[i].User.ID] { // no two users share a place
-				due[at.set].Fates[at.row] = fateOf(&users[i], &t.Header.Span, due[at.set])
+				d := &due[at.set]
+				d.Fates[at.row] = d.fate(&users[i], &t.Header.Span, d.Predictions.day(int(at.row)))
 			}
 		}
 		return struct{}{}, nil
@@ -140,12 +154,17 @@ func Join(ctx context.Context, t *prepare.Timelines, due []Due, progress func(do
 	return err
 }
 
-func fateOf(t *pipeline.Timeline, span *pipeline.Span, d Due) Fate {
-	h, f := t.Cut(d.Predictions.AsOf, span)
-	if !h.Exists() {
+func (d *Due) fate(t *pipeline.Timeline, span *pipeline.Span, asOf pipeline.Date) Fate {
+	h, f := t.Cut(asOf, span)
+	p := labels.Params{WindowDays: d.Window, CohortActiveDays: d.Cohort}
+	switch _, churn := p.Of(&f); {
+	case !h.Exists():
 		return Unknown
-	}
-	if _, churn := (labels.Params{WindowDays: d.Window}).Of(&f); churn {
+	case !p.InCohort(&h):
+		return Outside
+	case d.Open:
+		return Open
+	case churn:
 		return Churned
 	}
 	return Stayed
