@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -20,12 +19,13 @@ import (
 const checkDays = 7
 
 // checks are the days after the first one of a drift on which the monitor runs.
-func checks() []int { return []int{2, 4, checkDays - 1} }
+func checks() []int { return []int{3, checkDays - 1} }
 
 // trained is a model with the profile of its training.
 type trained struct {
 	model     *score.Model
 	reference *monitor.Reference
+	split     train.Split
 }
 
 // learn trains on the rows of users that are known on the eve of the drift. It
@@ -41,13 +41,20 @@ func (d *drifted) learn(ctx context.Context, users map[string]bool, seed uint64)
 	if err != nil || len(candidates) == 0 {
 		return nil, err
 	}
-	_ = report
 	m, err := score.NewModel(candidates[0].Bundle, "v0001")
 	if err != nil {
 		return nil, err
 	}
 	reference := candidates[0].Papers().Profile
-	return &trained{m, &monitor.Reference{Kind: monitor.RefTraining, Profile: &reference}}, nil
+	return &trained{m, &monitor.Reference{Kind: monitor.RefTraining, Profile: &reference}, report.Split}, nil
+}
+
+// learned returns the rows of users on the dates that a model has learned from.
+func (d *drifted) learned(users map[string]bool, t *trained) *dataset.Rows {
+	grid := d.training(pipeline.Span{First: d.date - history, Last: d.date - 1})
+	return of(d.worlds[quiet], users, func(x pipeline.Date) bool {
+		return slices.Contains(grid, x) && t.split.TrainFirst <= x && x <= t.split.TrainLast
+	})
 }
 
 // line are the settings of a logistic regression, which is quick.
@@ -90,7 +97,7 @@ const rowsPerUser = 5
 // shuffled returns rows as they would be if nothing ever moved: the current rows
 // and those of the weeks before are of users drawn from one population, each
 // with rows of dates drawn from the same ones.
-func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) (monitor.Rows, pipeline.Date) {
+func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) (monitor.Rows, pipeline.Date, error) {
 	byUser := map[int32][]int{}
 	for i, u := range pool.User {
 		byUser[u] = append(byUser[u], i)
@@ -102,8 +109,8 @@ func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) 
 		}
 	}
 	slices.Sort(able)
-	if len(able) < now+before {
-		panic(fmt.Sprintf("monitor: %d users are too few for %d", len(able), now+before))
+	if before = min(before, len(able)-now); before < now/10 || before < 1 {
+		return monitor.Rows{}, pipeline.NoDate, fmt.Errorf("%d users with %d rows are too few to draw %d and others to compare with; use more -users", len(able), rowsPerUser, now)
 	}
 	asOf := d.date
 	out := monitor.Rows{}
@@ -120,7 +127,7 @@ func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) 
 	}
 	rows := pool.Take(keep)
 	out.Frame, out.User = &rows.Frame, rows.User
-	return out, asOf
+	return out, asOf, nil
 }
 
 // still checks rows without drift.
@@ -132,5 +139,3 @@ func still(rows monitor.Rows, asOf pipeline.Date, t *trained) (out outcome, err 
 	}
 	return outcome{failed: r.Status == monitor.Fail, fixedFailed: r.Fixed.Status == monitor.Fail, fixedWarned: r.Fixed.Status != monitor.OK, reasons: r.Reasons}, nil
 }
-
-var _ = profile.OK

@@ -1,4 +1,5 @@
-// Package portal simulates portals for benchmarks.
+// Package portal is what benchmarks by simulation share: portals, and intervals of
+// what was counted.
 package portal
 
 import (

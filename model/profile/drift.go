@@ -44,7 +44,8 @@ type Feature struct {
 	P         float64 `json:"p_value"`       // of Pearson's χ² over the cells, for rows of users who are alike
 	Moved     bool    `json:"beyond_chance"` // by Benjamini and Hochberg over all features
 	JS        float64 `json:"jensen_shannon"`
-	KS        float64 `json:"ks,omitempty"` // numeric only: largest distance of the distribution functions at the reference's points
+	KS        float64 `json:"ks,omitempty"`       // numeric only: largest distance of the distribution functions at the reference's points
+	Shift     float64 `json:"shift_sd,omitempty"` // numeric only: earth mover's distance in standard deviations of the reference
 
 	MissingBefore float64 `json:"missing_before"` // share of nulls in the reference
 	Missing       float64 `json:"missing"`
@@ -196,7 +197,7 @@ func (s *Score) compareScores(now Scores) comparison {
 func (n *Numeric) compare(values []float64) comparison {
 	before, now, null := n.counts(), tally(n.cells(values)), len(n.Edges)+1
 	return comparison{before: before, now: now, label: n.label,
-		feature: Feature{Name: n.Name, KS: n.ks(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
+		feature: Feature{Name: n.Name, KS: n.ks(values), Shift: n.shift(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
 }
 
 // compare counts the cells of values.

@@ -26,7 +26,7 @@ type crowd struct {
 // tails returns for every value whether it lies in the lowest or the highest
 // hundredth, as cells.
 func (n *Numeric) tails(values []float64) (of []int32, count int) {
-	low, high := n.percentile(0.01), n.percentile(0.99)
+	low, high := n.Quantile(0.01), n.Quantile(0.99)
 	of = make([]int32, len(values))
 	for i, x := range values {
 		switch {
@@ -39,9 +39,9 @@ func (n *Numeric) tails(values []float64) (of []int32, count int) {
 	return of, 3
 }
 
-// percentile returns the least point with at least the share q of the values
-// up to it; NaN without values.
-func (n *Numeric) percentile(q float64) float64 {
+// Quantile returns the least point with at least the share q of the values up to
+// it; NaN without values. Points are percentiles.
+func (n *Numeric) Quantile(q float64) float64 {
 	k := sort.Search(len(n.UpTo), func(k int) bool { return float64(n.UpTo[k]) >= q*float64(n.values()) })
 	if k == len(n.Points) {
 		return math.NaN()
@@ -53,7 +53,7 @@ func (n *Numeric) percentile(q float64) float64 {
 // distance from the last percentile beyond the extremes.
 func (n *Numeric) fence() (low, high float64) {
 	low, high = n.Points[0], n.Points[len(n.Points)-1]
-	return low - (n.percentile(0.01) - low), high + (high - n.percentile(0.99))
+	return low - (n.Quantile(0.01) - low), high + (high - n.Quantile(0.99))
 }
 
 // novelty finds the values beyond the fence. That a new value exceeds the largest

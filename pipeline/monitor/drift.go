@@ -13,7 +13,8 @@
 // not equally long and sums only grow. What counts is therefore a change that is
 // beyond chance, larger than the floor, and larger than all that the same feature
 // did in each of the eight weeks before, and in the same weeks of the last term
-// as far as the data reaches.
+// as far as the data reaches. One feature that does so, and not by much, only
+// warns.
 package monitor
 
 import (
@@ -77,11 +78,12 @@ type Level struct {
 	Users       int            `json:"reference_users"`
 	Features    []LevelFeature `json:"features"`
 	Score       *LevelFeature  `json:"score,omitempty"`
-	MeanScore   [2]float64     `json:"mean_score"`       // reference, now
-	HighShare   [2]float64     `json:"high_share"`       // likewise
-	WeightedPSI float64        `json:"weighted_psi"`     // by importance
-	MovedShare  float64        `json:"moved_importance"` // of the features that warn or fail
-	Limit       float64        `json:"moved_limit"`      // from which it fails
+	MeanScore   [2]float64     `json:"mean_score"`        // reference, now
+	HighShare   [2]float64     `json:"high_share"`        // likewise
+	WeightedPSI float64        `json:"weighted_psi"`      // by importance
+	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail: it warns from the limit on
+	FailedShare float64        `json:"failed_importance"` // of the features that fail: it fails from the limit on
+	Limit       float64        `json:"importance_limit"`
 }
 
 // LevelFeature is a feature against the reference. Its cells are enough to draw
@@ -144,6 +146,9 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 		if f.Status != profile.OK {
 			l.MovedShare += weights[i]
 		}
+		if f.Status == profile.Fail {
+			l.FailedShare += weights[i]
+		}
 	}
 	if drift.Score != nil {
 		l.Score = &LevelFeature{Feature: *drift.Score}
@@ -152,26 +157,26 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	return l, nil
 }
 
-// status fails for moved scores and for much that matters to the model, and
-// warns for half as much.
+// status fails where features that fail carry much of the model's importance, or
+// the scores fail, and warns where those that warn do.
 func (l *Level) status() Status {
-	score := OK
+	s := OK
 	if l.Score != nil {
-		score = statusOf(l.Score.Status)
+		s = statusOf(l.Score.Status)
 	}
 	switch {
-	case l.MovedShare >= l.Limit:
+	case l.FailedShare >= l.Limit:
 		return Fail
-	case l.MovedShare >= l.Limit/2:
-		return worst(score, Warn)
+	case l.MovedShare >= l.Limit:
+		return worst(s, Warn)
 	}
-	return score
+	return s
 }
 
 // reasons says what made it warn or fail.
 func (l *Level) reasons() (out []string) {
-	if l.MovedShare >= l.Limit/2 {
-		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s); it fails at %.0f%%", 100*l.MovedShare, l.Reference, 100*l.Limit))
+	if l.MovedShare >= l.Limit {
+		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s), %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
 	}
 	if s := l.Score; s != nil && s.Status != profile.OK {
 		out = append(out, fmt.Sprintf("the scores have moved from the reference (%s): PSI %.3f, limits %.3f and %.3f, mean %.3f after %.3f", l.Reference, s.PSI, s.WarnLimit, s.FailLimit, l.MeanScore[1], l.MeanScore[0]))

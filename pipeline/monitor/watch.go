@@ -234,23 +234,38 @@ func (w *Watch) earlier(d pipeline.Date) (out []pipeline.Date) {
 	return out
 }
 
-// judge decides what has changed suddenly.
+// judge decides what has changed suddenly. Changes come in company: features share
+// the events that they count, so that one alone is more often a matter of the
+// calendar, unless it is so great that it must be broken.
 func (s *Step) judge(p Params) {
-	s.Status = OK
+	great := false
 	for i := range s.Features {
 		f := &s.Features[i]
 		f.Jumped = f.Status == profile.Fail && f.PSI > usualMargin*f.UsualPSI
 		f.New = f.Strange && f.Novel >= p.NovelShare && f.Novel > usualMargin*f.UsualNovel
 		if f.Jumped {
 			s.Jumped = append(s.Jumped, f.Name)
+			great = great || f.great(p) || i == len(s.Features)-1 // the score, which is what matters
 		}
 		if f.New {
 			s.Strange = append(s.Strange, f.Name)
 		}
 	}
-	if len(s.Jumped)+len(s.Strange) > 0 {
+	switch {
+	case great || len(s.Jumped) > 1 || len(s.Strange) > 0:
 		s.Status = Fail
+	case len(s.Jumped) == 1:
+		s.Status = Warn
+	default:
+		s.Status = OK
 	}
+}
+
+// great tells whether a change is alarming by itself: beyond monitor.fail_psi, and
+// values that have moved by half a standard deviation, nulls by a tenth of the
+// rows, or categories.
+func (f *StepFeature) great(p Params) bool {
+	return f.PSI >= p.FailPSI && (f.Shift >= 0.5 || f.KS == 0 || math.Abs(f.Missing-f.MissingBefore) >= 0.1)
 }
 
 // verdict is the answer for one date, before k of n are counted.
@@ -293,7 +308,7 @@ func (w *Watch) Drift(asOf pipeline.Date, r *Reference) (DriftReport, error) {
 	report.Reasons = append(report.Reasons, v.level.reasons()...)
 	switch {
 	case v.step == nil:
-		report.Notes = append(report.Notes, "there are too few rows in the weeks before to look for a sudden change")
+		report.Notes = append(report.Notes, noStep)
 	case v.step.Earlier < earlierSteps/2:
 		report.Notes = append(report.Notes, fmt.Sprintf("only %d earlier weeks tell what features do by themselves; a sudden change may be none", v.step.Earlier))
 		fallthrough
@@ -302,6 +317,9 @@ func (w *Watch) Drift(asOf pipeline.Date, r *Reference) (DriftReport, error) {
 	}
 	return report, w.count(&report, r)
 }
+
+// noStep is the note of a check without a step.
+const noStep = "there are too few rows in the weeks before to look for a sudden change"
 
 func users(of []int32) int {
 	return len(slices.Compact(slices.Sorted(slices.Values(of))))
@@ -332,4 +350,12 @@ func (w *Watch) count(report *DriftReport, r *Reference) error {
 		report.Notes = append(report.Notes, fmt.Sprintf("%d of the last %d checks failed; %d make an alarm (monitor.fail_after)", failed, w.params.FailOf, w.params.FailAfter))
 	}
 	return nil
+}
+
+// Count returns the number of rows that a check of a date looks at.
+func (w *Watch) Count(d pipeline.Date) (n int) {
+	for _, x := range w.window(d) {
+		n += len(w.at[x])
+	}
+	return n
 }
