@@ -16,7 +16,6 @@ import (
 	"churn/internal/atomicfile"
 	"churn/internal/table"
 	"churn/internal/workspace"
-	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
@@ -36,13 +35,13 @@ func performanceCommand(s *session) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(s.print(report, performancePage(report, s.files.Metrics(performanceName+"_latest"))), alarmOf(report))
+			return errors.Join(s.print(report, performancePage(report, s.files.Metrics(reportPerformance+"_latest"))), alarm(report.Status, "performance", report.Reasons))
 		}),
 	}
 }
 
-// performanceName begins the names of the reports.
-const performanceName = "performance"
+// reportPerformance begins the names of the reports.
+const reportPerformance = "performance"
 
 // The places of past predictions.
 const (
@@ -59,18 +58,6 @@ func (s *session) pastPredictions(source string) (func(context.Context, *monitor
 		return s.answered, nil
 	}
 	return nil, usageError{fmt.Errorf("--source %q is unknown; use %s or %s", source, sourceTables, sourceLog)}
-}
-
-// alarmOf is the error of a report that failed.
-func alarmOf(r monitor.Performance) error {
-	if r.Status != profile.Fail {
-		return nil
-	}
-	text := "performance: " + r.Reasons[0]
-	if more := len(r.Reasons) - 1; more > 0 {
-		text += fmt.Sprintf("; %d more reasons in the report", more)
-	}
-	return alarmError{errors.New(text)}
 }
 
 // performance measures, and writes the report: the latest, and that of the date.
@@ -101,7 +88,7 @@ func (s *session) performance(ctx context.Context, source, treatments string) (r
 	if err != nil {
 		return report, err
 	}
-	for _, name := range []string{performanceName + "_" + report.AsOf.String(), performanceName + "_latest"} {
+	for _, name := range []string{reportPerformance + "_" + report.AsOf.String(), reportPerformance + "_latest"} {
 		if _, err := atomicfile.WriteJSON(s.files.Metrics(name), report); err != nil {
 			return report, err
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"churn/model/metric"
-	"churn/model/profile"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/monitor"
 )
@@ -15,7 +14,7 @@ import (
 // performancePage returns what prints a report as people read it.
 func performancePage(r monitor.Performance, path string) func(io.Writer) {
 	return func(w io.Writer) {
-		fmt.Fprintf(w, "monitor   performance on %s: %s\n", r.AsOf, strings.ToUpper(string(r.Status)))
+		fmt.Fprintf(w, "monitor   performance on %s: %s\n", r.AsOf, r.Status)
 		for _, reason := range r.Reasons {
 			fmt.Fprintf(w, "          %s\n", reason)
 		}
@@ -102,8 +101,8 @@ func printImmature(w io.Writer, r monitor.Performance) {
 	for _, i := range r.Immature {
 		find := func(name string) string { return showEstimate(evaluate.Find(i.Estimated, name)) }
 		note := i.Note
-		if i.Status == profile.Warn {
-			note = "warn: " + note
+		if i.Status == monitor.Warn {
+			note = string(i.Status) + ": " + note
 		}
 		line := fmt.Sprintf("          %-10s  %-6s  %7s  %-10s  %9s  %-20s  %-20s  %-20s  %s", i.AsOf, i.Version, thousands(int64(i.Users)), i.Matures, showNumber("%.1f%%", 100*float64(i.MeanRisk)), find("base_rate"), find("roc_auc"), find("log_loss"), note)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))

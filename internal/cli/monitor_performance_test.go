@@ -132,7 +132,7 @@ func TestMonitorPerformance(t *testing.T) {
 			t.Errorf("%d %s%s", out.code, out.stdout, out.stderr)
 		}
 		mild[3] = "monitor.performance.max_ratio=1.0001"
-		if out := try(mild...); out.code != 2 || !strings.Contains(out.stderr, "more reasons in the report") || !strings.Contains(out.stdout, "performance on 2025-08-17: FAIL") {
+		if out := try(mild...); out.code != 2 || !strings.Contains(out.stderr, "churn: performance: ranking, 2025-06-16 to 2025-07-07: ") || !strings.Contains(out.stdout, "performance on 2025-08-17: FAIL") {
 			t.Errorf("%d %s%s", out.code, out.stdout, out.stderr)
 		}
 	})
@@ -146,7 +146,7 @@ func TestMonitorPerformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, _ := report("--as-of", "2025-08-17")
-		if len(r.Dates) != 4 || len(r.SetAside) != 1 || !strings.Contains(r.SetAside[0].Why, "does not agree with its manifest") || r.Status == "ok" {
+		if len(r.Dates) != 4 || len(r.SetAside) != 1 || !strings.Contains(r.SetAside[0].Why, "does not agree with its manifest") || r.Status == monitor.OK {
 			t.Errorf("%+v", r)
 		}
 		run("score", "--as-of", "2025-06-30")

@@ -54,7 +54,7 @@ type Config struct {
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
 	Serve    Serve           `mapstructure:"serve"`
-	Monitor  Monitor         `mapstructure:"monitor"`
+	Monitor  monitor.Params  `mapstructure:"monitor"`
 }
 
 // Data says how tables are written.
@@ -109,15 +109,6 @@ func (s Serve) Validate() error {
 	return err
 }
 
-// Monitor is read by the monitors.
-type Monitor struct {
-	WarnPSI     float64                   `mapstructure:"warn_psi"`
-	FailPSI     float64                   `mapstructure:"fail_psi"`
-	Treatments  string                    `mapstructure:"treatments"` // file of who was contacted when; "" = none
-	Performance monitor.PerformanceParams `mapstructure:"performance"`
-	Trend       monitor.TrendParams       `mapstructure:"trend"`
-}
-
 // Defaults returns the built-in settings of a profile.
 func Defaults(profile string) Config {
 	g := generate.Defaults()
@@ -140,7 +131,7 @@ func Defaults(profile string) Config {
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
 		Serve:    Serve{Params: server.Defaults(), Log: predictionlog.Defaults()},
-		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25, Performance: monitor.DefaultPerformance(), Trend: monitor.DefaultTrend()},
+		Monitor:  monitor.Defaults(),
 	}
 	if profile == ProfileSeed {
 		c.Prepare.Dense = true
@@ -171,15 +162,12 @@ func (c *Config) Check() error {
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
-		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Performance.Validate(), c.Monitor.Trend.Validate())
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Registry.KeepDays < 0 {
 		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
-	}
-	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
-		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))
 	}
 	return errors.Join(errs...)
 }

@@ -8,12 +8,11 @@ import (
 	"slices"
 
 	"churn/model/metric"
-	"churn/model/profile"
 	"churn/pipeline"
 )
 
 // Unmeasured is the status of what nothing can be said of; it is no OK.
-const Unmeasured profile.Status = "unmeasured"
+const Unmeasured Status = "UNMEASURED"
 
 // Given is a set of predictions with what its model promised.
 type Given struct {
@@ -63,18 +62,18 @@ type SetAside struct {
 
 // Performance is the report of monitor performance.
 type Performance struct {
-	AsOf     pipeline.Date  `json:"as_of_date"`
-	Status   profile.Status `json:"status"`
-	Reasons  []string       `json:"reasons"` // for the status
-	Primary  string         `json:"primary_metric"`
-	Judged   *Judged        `json:"judged,omitempty"` // the latest dates together; nil = none can be
-	Dates    []Realised     `json:"dates"`            // matured, by date
-	Immature []Immature     `json:"immature"`         // never counted
-	SetAside []SetAside     `json:"set_aside,omitempty"`
-	Blind    string         `json:"estimates_are_blind"`
-	Tracked  []Tracked      `json:"estimator"` // estimates against what came
-	Contacts *Contacts      `json:"contacted,omitempty"`
-	Trends   []Trend        `json:"trends"`
+	AsOf     pipeline.Date `json:"as_of_date"`
+	Status   Status        `json:"status"`
+	Reasons  []string      `json:"reasons"` // for the status
+	Primary  string        `json:"primary_metric"`
+	Judged   *Judged       `json:"judged,omitempty"` // the latest dates together; nil = none can be
+	Dates    []Realised    `json:"dates"`            // matured, by date
+	Immature []Immature    `json:"immature"`         // never counted
+	SetAside []SetAside    `json:"set_aside,omitempty"`
+	Blind    string        `json:"estimates_are_blind"`
+	Tracked  []Tracked     `json:"estimator"` // estimates against what came
+	Contacts *Contacts     `json:"contacted,omitempty"`
+	Trends   []Trend       `json:"trends"`
 }
 
 // Realised are predictions whose labels have matured.
@@ -83,7 +82,7 @@ type Realised struct {
 	Version   string            `json:"model_version"`
 	Source    string            `json:"source"`
 	Closed    pipeline.Date     `json:"window_closed"`
-	Status    profile.Status    `json:"status"`
+	Status    Status            `json:"status"`
 	Hindsight pipeline.Date     `json:"hindsight,omitempty"` // the model has learned from data up to this later day
 	Users     int               `json:"users"`               // who are counted
 	Churned   int               `json:"churned"`
@@ -125,7 +124,7 @@ type Immature struct {
 	Hindsight pipeline.Date     `json:"hindsight,omitempty"`
 	Users     int               `json:"users"`
 	MeanRisk  Number            `json:"mean_risk"`
-	Status    profile.Status    `json:"status"` // of the estimate, which never fails alone
+	Status    Status            `json:"status"` // of the estimate, which never fails alone
 	Estimated []metric.Estimate `json:"estimated"`
 	Corrected string            `json:"corrected_by,omitempty"`
 	Note      string            `json:"note,omitempty"`
@@ -275,7 +274,7 @@ func (r *Realised) settle() {
 	case r.Users < leastRows:
 		r.Note = fmt.Sprintf("%d users are too few to judge (fewer than %d)", r.Users, leastRows)
 	default:
-		r.Status = worst(r.Criteria)
+		r.Status = worstOf(r.Criteria)
 	}
 }
 
@@ -337,21 +336,13 @@ func (p *performer) kept(some, all metric.Sample, promise *Promise) (float64, er
 	return values[0] / values[1], nil
 }
 
-// worst returns the worst status; what cannot be measured is worse than OK only.
-func worst(criteria []Criterion) profile.Status {
-	out := profile.OK
+// worstOf returns the worst status; what cannot be measured is worse than OK only.
+func worstOf(criteria []Criterion) Status {
+	out := OK
 	for _, c := range criteria {
-		out = worse(out, c.Status)
+		out = worst(out, c.Status)
 	}
 	return out
-}
-
-func worse(a, b profile.Status) profile.Status {
-	order := []profile.Status{profile.OK, Unmeasured, profile.Warn, profile.Fail}
-	if slices.Index(order, b) > slices.Index(order, a) {
-		return b
-	}
-	return a
 }
 
 // foresee estimates what has not matured.
@@ -412,15 +403,15 @@ func (p *performer) estimate(g *Given, s metric.Sample) (figures []metric.Estima
 
 // estimated compares the estimate with the promise. Without labels nothing is
 // proven: a warning is the most.
-func (p Rules) estimated(figures []metric.Estimate, promise *Promise) (profile.Status, string) {
+func (p Rules) estimated(figures []metric.Estimate, promise *Promise) (Status, string) {
 	e, promised := find(figures, p.ranked()), find(promise.Figures, p.Primary)
 	switch {
 	case math.IsNaN(e.Value) || math.IsNaN(promised.Value):
 		return Unmeasured, fmt.Sprintf("%s cannot be estimated", p.Primary)
 	case distance(e, promised, 1-p.MaxDrop) < 0:
-		return profile.Warn, fmt.Sprintf("%s is estimated at %.3f (%.3f–%.3f), more than %.0f%% below the promised %.3f", title(p.Primary), e.Value, e.Low, e.High, 100*p.MaxDrop, promised.Value)
+		return Warn, fmt.Sprintf("%s is estimated at %.3f (%.3f–%.3f), more than %.0f%% below the promised %.3f", title(p.Primary), e.Value, e.Low, e.High, 100*p.MaxDrop, promised.Value)
 	}
-	return profile.OK, ""
+	return OK, ""
 }
 
 // judge measures the latest dates of the version that made the last of them.
@@ -485,7 +476,7 @@ func distinct(users []int32) int {
 // of them, and by what cannot be used or is estimated to be worse than promised.
 func (p *performer) conclude() {
 	r := &p.report
-	r.Status = profile.OK
+	r.Status = OK
 	switch {
 	case r.Judged == nil:
 		p.say(Unmeasured, p.nothing())
@@ -498,19 +489,19 @@ func (p *performer) conclude() {
 		p.single()
 	}
 	for _, x := range r.SetAside {
-		p.say(profile.Warn, fmt.Sprintf("%s is set aside: %s", x.Path, x.Why))
+		p.say(Warn, fmt.Sprintf("%s is set aside: %s", x.Path, x.Why))
 	}
 	for _, i := range r.Immature {
-		if i.Status == profile.Warn {
-			p.say(profile.Warn, fmt.Sprintf("%s, not matured: %s", i.AsOf, i.Note))
+		if i.Status == Warn {
+			p.say(Warn, fmt.Sprintf("%s, not matured: %s", i.AsOf, i.Note))
 		}
 	}
 }
 
 // say adds a reason for a status.
-func (p *performer) say(s profile.Status, why string) {
-	p.report.Status = worse(p.report.Status, s)
-	if s != profile.OK {
+func (p *performer) say(s Status, why string) {
+	p.report.Status = worst(p.report.Status, s)
+	if s != OK {
 		p.report.Reasons = append(p.report.Reasons, why)
 	}
 }
@@ -525,17 +516,17 @@ func (p *performer) single() {
 	}
 	var failed []Realised
 	for _, r := range p.report.Dates {
-		if r.Status == profile.Fail && r.Version == j.Version && r.AsOf >= j.From && r.AsOf <= j.To {
+		if r.Status == Fail && r.Version == j.Version && r.AsOf >= j.From && r.AsOf <= j.To {
 			failed = append(failed, r)
 		}
 	}
-	status := profile.Warn
+	status := Warn
 	if n := len(failed); n > 0 && (2*n >= j.Dates || failed[n-1].AsOf == j.To) {
-		status = profile.Fail
+		status = Fail
 	}
 	for _, r := range failed {
 		for _, c := range r.Criteria {
-			if c.Status == profile.Fail {
+			if c.Status == Fail {
 				p.say(status, fmt.Sprintf("%s, %s alone: %s", c.Name, r.AsOf, c.Text))
 			}
 		}

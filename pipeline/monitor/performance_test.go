@@ -12,7 +12,6 @@ import (
 
 	"churn/model"
 	"churn/model/metric"
-	"churn/model/profile"
 	"churn/pipeline"
 )
 
@@ -203,7 +202,7 @@ func TestVerdicts(t *testing.T) {
 		for seed := range uint64(replays) {
 			r := w.judged(t, seed, 1000)
 			for _, c := range r.Judged.Criteria {
-				if c.Name == criterion && c.Status == profile.Fail {
+				if c.Name == criterion && c.Status == Fail {
 					failed++
 				}
 			}
@@ -249,16 +248,16 @@ func TestDatesThatHideEachOther(t *testing.T) {
 		}
 		return perform(t, in, fixed(func(user string) Fate { return all[user] }))
 	}
-	if r := status(good, good, good, good); r.Status != profile.OK || len(r.Reasons) != 0 {
+	if r := status(good, good, good, good); r.Status != OK || len(r.Reasons) != 0 {
 		t.Errorf("good dates: %s %q", r.Status, r.Reasons)
 	}
-	if r := status(low, high, good, good); r.Status != profile.Fail || len(r.Reasons) < 2 {
+	if r := status(low, high, good, good); r.Status != Fail || len(r.Reasons) < 2 {
 		t.Errorf("half of the dates: %s %q", r.Status, r.Reasons)
 	}
-	if r := status(good, good, good, low); r.Status != profile.Fail {
+	if r := status(good, good, good, low); r.Status != Fail {
 		t.Errorf("the last date: %s %q", r.Status, r.Reasons)
 	}
-	if r := status(good, low, good, good); r.Status != profile.Warn {
+	if r := status(good, low, good, good); r.Status != Warn {
 		t.Errorf("an earlier date: %s %q", r.Status, r.Reasons)
 	}
 }
@@ -289,13 +288,13 @@ func TestImmatureAndHindsight(t *testing.T) {
 	if asked != 2 || len(r.Dates) != 2 || len(r.Immature) != 1 {
 		t.Fatalf("asked for %d dates, realised %d, immature %d", asked, len(r.Dates), len(r.Immature))
 	}
-	if r.Status != profile.OK || r.Judged.Rows != 500 || r.Judged.Dates != 1 {
+	if r.Status != OK || r.Judged.Rows != 500 || r.Judged.Dates != 1 {
 		t.Errorf("%s %q %+v", r.Status, r.Reasons, r.Judged)
 	}
 	if d := r.Dates[0]; d.Hindsight != 90 || d.Status != Unmeasured || len(d.Criteria) != 0 || len(d.Estimated) != 0 || !strings.Contains(d.Note, "hindsight") {
 		t.Errorf("%+v", d)
 	}
-	if i := r.Immature[0]; i.AsOf != 125 || i.Matures != 155 || i.Users != 400 || i.Status != profile.OK || i.Corrected != "test period 1970-02-20 to 1970-03-02" {
+	if i := r.Immature[0]; i.AsOf != 125 || i.Matures != 155 || i.Users != 400 || i.Status != OK || i.Corrected != "test period 1970-02-20 to 1970-03-02" {
 		t.Errorf("%+v", i)
 	}
 	if len(r.Tracked) == 0 || r.Tracked[0].Dates != 1 || r.Blind != Blindness {
@@ -320,7 +319,7 @@ func TestPerformanceOfPoorData(t *testing.T) {
 	for name, c := range map[string]struct {
 		given  []Given
 		join   func([]Due) error
-		status profile.Status
+		status Status
 		want   string
 	}{
 		"no predictions":  {nil, everyone(Stayed), Unmeasured, "there are no predictions"},
@@ -328,9 +327,9 @@ func TestPerformanceOfPoorData(t *testing.T) {
 		"one row":         {[]Given{of(1, true)}, everyone(Churned), Unmeasured, "too few to judge"},
 		"no version":      {[]Given{of(300, false)}, everyone(Stayed), Unmeasured, "the version is gone"},
 		"nobody known":    {[]Given{of(300, true)}, everyone(Unknown), Unmeasured, "none of the 300 users can be counted"},
-		"nobody left":     {[]Given{of(300, true)}, everyone(Stayed), profile.Fail, "0 of 300 users left"},
-		"everybody left":  {[]Given{of(300, true)}, everyone(Churned), profile.Fail, "300 of 300 users left"},
-		"a broken table":  {[]Given{of(400, true)}, everyone(Stayed), profile.Fail, "predictions.csv is set aside: it is torn"},
+		"nobody left":     {[]Given{of(300, true)}, everyone(Stayed), Fail, "0 of 300 users left"},
+		"everybody left":  {[]Given{of(300, true)}, everyone(Churned), Fail, "300 of 300 users left"},
+		"a broken table":  {[]Given{of(400, true)}, everyone(Stayed), Fail, "predictions.csv is set aside: it is torn"},
 		"only in part ok": {[]Given{of(29, true)}, everyone(Stayed), Unmeasured, "too few to judge"},
 	} {
 		in := PerformanceInput{AsOf: 150, Given: c.given}
@@ -393,7 +392,7 @@ func TestContactsTakeFromThePromise(t *testing.T) {
 		}
 		r := perform(t, in, fixed(func(user string) Fate { return fates[user] }))
 		c := r.Dates[0].Criteria[0]
-		if c.Status == profile.Fail {
+		if c.Status == Fail {
 			failed++
 		}
 		if distance(c.Realised, find(g.Promise.Figures, metric.PRAUC), 0.9) < 0 {

@@ -50,7 +50,7 @@ func (p *Promise) line() Line { return LineOf(p.Figures, p.interval) }
 // Criterion is one thing that is asked of the figures of a date.
 type Criterion struct {
 	Name     string          `json:"name"`
-	Status   profile.Status  `json:"status"`
+	Status   Status          `json:"status"`
 	Realised metric.Estimate `json:"realised"`
 	Promise  metric.Estimate `json:"promise"` // of the ranking: as it is to be expected of the users who are counted
 	Text     string          `json:"text"`
@@ -93,11 +93,11 @@ func (p Rules) ranking(figures []metric.Estimate, t tally, promise *Promise, kee
 	case math.IsNaN(realised.Value) || math.IsNaN(promised.Value):
 		c.Status, c.Text = Unmeasured, fmt.Sprintf("%s is undefined here or in the model card", p.Primary)
 	case distance(realised, promised, 1-p.MaxDrop) < 0:
-		c.Status, c.Text = profile.Fail, fmt.Sprintf("%s %.3f (%.3f–%.3f) is below the promised %.3f by more than %.0f%%, beyond chance", title(p.Primary), realised.Value, realised.Low, realised.High, promised.Value, 100*p.MaxDrop)
+		c.Status, c.Text = Fail, fmt.Sprintf("%s %.3f (%.3f–%.3f) is below the promised %.3f by more than %.0f%%, beyond chance", title(p.Primary), realised.Value, realised.Low, realised.High, promised.Value, 100*p.MaxDrop)
 	case distance(realised, promised, 1) < 0:
-		c.Status, c.Text = profile.Warn, fmt.Sprintf("%s %.3f (%.3f–%.3f) is below the promised %.3f beyond chance, though perhaps by less than %.0f%%", title(p.Primary), realised.Value, realised.Low, realised.High, promised.Value, 100*p.MaxDrop)
+		c.Status, c.Text = Warn, fmt.Sprintf("%s %.3f (%.3f–%.3f) is below the promised %.3f beyond chance, though perhaps by less than %.0f%%", title(p.Primary), realised.Value, realised.Low, realised.High, promised.Value, 100*p.MaxDrop)
 	default:
-		c.Status, c.Text = profile.OK, fmt.Sprintf("%s %.3f (%.3f–%.3f) keeps the promised %.3f", title(p.Primary), realised.Value, realised.Low, realised.High, promised.Value)
+		c.Status, c.Text = OK, fmt.Sprintf("%s %.3f (%.3f–%.3f) keeps the promised %.3f", title(p.Primary), realised.Value, realised.Low, realised.High, promised.Value)
 	}
 	return c
 }
@@ -130,11 +130,11 @@ func (p Rules) calibration(figures []metric.Estimate) Criterion {
 		c.Status, c.Text = Unmeasured, "all risks are 0: nothing is expected"
 		return c
 	case beyond(p.MaxRatio):
-		c.Status, c.Text = profile.Fail, fmt.Sprintf("beyond a factor of %.3g, so that tiers and money are off", p.MaxRatio)
+		c.Status, c.Text = Fail, fmt.Sprintf("beyond a factor of %.3g, so that tiers and money are off", p.MaxRatio)
 	case beyond(half):
-		c.Status, c.Text = profile.Warn, fmt.Sprintf("beyond a factor of %.3g", half)
+		c.Status, c.Text = Warn, fmt.Sprintf("beyond a factor of %.3g", half)
 	default:
-		c.Status, c.Text = profile.OK, fmt.Sprintf("not beyond a factor of %.3g", half)
+		c.Status, c.Text = OK, fmt.Sprintf("not beyond a factor of %.3g", half)
 	}
 	c.Text = fmt.Sprintf("%.2f (%.2f–%.2f) users left for one expected: %s", r.Value, r.Low, r.High, c.Text)
 	return c
