@@ -207,6 +207,9 @@ func (s *session) monitorDrift(ctx context.Context, q watching) error {
 	if err != nil {
 		return unlessFew(err, w.watch.Count(asOf), asOf)
 	}
+	if r.Trends, err = w.watch.Trends(s.trendDates(asOf, w.span.First), reference); err != nil {
+		return err
+	}
 	r.Hindsight, r.Baseline, r.Current = w.hindsight(asOf), baseline(q.reference, w.version.Version), "cohort of "+asOf.String()
 	if err := s.keepReport(reportDrift, r, r.Rows, asOf, s.monitorBasis(w, q, asOf)); err != nil {
 		return err
@@ -238,11 +241,16 @@ func (s *session) daysToWatch(dates []pipeline.Date, first pipeline.Date) []pipe
 		}
 	}
 	if len(dates) == 1 {
-		for _, x := range monitor.HistoryDates(dates[0], first, s.config.Features.EveryDays, s.config.Monitor) {
+		for _, x := range append(monitor.HistoryDates(dates[0], first, s.config.Features.EveryDays, s.config.Monitor), s.trendDates(dates[0], first)...) {
 			days[x] = true
 		}
 	}
 	return sortedDates(days)
+}
+
+// trendDates returns the dates that lines are drawn through.
+func (s *session) trendDates(asOf, first pipeline.Date) []pipeline.Date {
+	return monitor.TrendDates(asOf, first, s.config.Features.EveryDays, s.config.Monitor)
 }
 
 // monitorScores describes the scores of a date.
@@ -263,7 +271,7 @@ func (s *session) monitorScores(ctx context.Context, q watching) error {
 	if err != nil {
 		return unlessFew(err, w.watch.Count(asOf), asOf)
 	}
-	r.Hindsight = w.hindsight(asOf)
+	r.Hindsight, r.Trends = w.hindsight(asOf), w.watch.ScoreTrends(s.trendDates(asOf, w.span.First))
 	if err := s.keepReport(reportScores, r, r.Rows, asOf, s.monitorBasis(w, q, asOf)); err != nil {
 		return err
 	}

@@ -171,6 +171,7 @@ func printDrift(w io.Writer, r monitor.DriftReport, path string) {
 		fmt.Fprintf(w, "          step  %s against %s to %s (%s rows): %d features changed suddenly, %d have values far from all before\n", s.Status, s.From, s.To, thousands(int64(s.Rows)), len(s.Jumped), len(s.Strange))
 	}
 	printFeatureDrift(w, r)
+	printTrends(w, r.Trends)
 	fmt.Fprintf(w, "          fixed limits of PSI, 0.1 and 0.25, would say %s: %d features warn, %d fail\n          %s\n", r.Fixed.Status, r.Fixed.Warned, r.Fixed.Failed, path)
 	if r.Hindsight != 0 {
 		fmt.Fprintf(w, "          in hindsight: model %s has learned from data up to %s\n", r.Version, r.Hindsight)
@@ -211,6 +212,7 @@ func printScores(w io.Writer, r monitor.ScoreReport, path string) {
 	for _, p := range r.Over {
 		line(p.AsOf.String(), p)
 	}
+	printTrends(w, r.Trends)
 	fmt.Fprintf(w, "          %s\n", path)
 	if r.Hindsight != 0 {
 		fmt.Fprintf(w, "          in hindsight: model %s has learned from data up to %s\n", r.Version, r.Hindsight)

@@ -21,12 +21,17 @@ func performancePage(r monitor.Performance, path string) func(io.Writer) {
 		printRealised(w, r)
 		printImmature(w, r)
 		printContacted(w, r.Contacts)
-		for _, t := range r.Trends {
-			if t.Text != "" {
-				fmt.Fprintf(w, "          trend: %s\n", t.Text)
-			}
-		}
+		printTrends(w, r.Trends)
 		fmt.Fprintf(w, "          %s\n", path)
+	}
+}
+
+// printTrends prints the trends that say something.
+func printTrends(w io.Writer, trends []monitor.Trend) {
+	for _, t := range trends {
+		if t.Text != "" {
+			fmt.Fprintf(w, "          trend: %s\n", t.Text)
+		}
 	}
 }
 

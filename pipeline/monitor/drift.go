@@ -68,6 +68,7 @@ type DriftReport struct {
 	Step      *Step         `json:"step,omitempty"`   // nil: a note says why
 	Recent    []Recent      `json:"recent,omitempty"` // the last monitor.fail_of checks, this one first, where more than one counts
 	Fixed     Fixed         `json:"fixed_limits"`     // what the customary limits alone would say
+	Trends    []Trend       `json:"trends,omitempty"` // of the index of every feature, and of the scores, over the dates of the scores over time
 }
 
 // Level is how far the rows are from the reference.

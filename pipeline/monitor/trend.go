@@ -18,10 +18,13 @@ type TrendParams struct {
 	Confidence  float64 `mapstructure:"confidence"`   // of the intervals; 1 - Confidence is the share of chance among the trends that are stated
 	HorizonDays int     `mapstructure:"horizon_days"` // a limit that the line reaches later is not spoken of
 	MinPoints   int     `mapstructure:"min_points"`   // dates below which there is no trend
+	Dates       int     `mapstructure:"dates"`        // latest as-of dates that a line of drift or scores is drawn through
 }
 
 // DefaultTrend returns the built-in settings.
-func DefaultTrend() TrendParams { return TrendParams{Confidence: 0.95, HorizonDays: 60, MinPoints: 6} }
+func DefaultTrend() TrendParams {
+	return TrendParams{Confidence: 0.95, HorizonDays: 60, MinPoints: 6, Dates: 26}
+}
 
 // Validate returns all faults, each with its key.
 func (p TrendParams) Validate() error {
@@ -34,6 +37,9 @@ func (p TrendParams) Validate() error {
 	}
 	if p.MinPoints < 4 || p.MinPoints > 1000 {
 		errs = append(errs, fmt.Errorf("monitor.trend.min_points: %d is out of range; use 4 to 1000 dates", p.MinPoints))
+	}
+	if p.Dates < p.MinPoints || p.Dates > 1000 {
+		errs = append(errs, fmt.Errorf("monitor.trend.dates: %d is out of range; use monitor.trend.min_points (%d) to 1000 dates", p.Dates, p.MinPoints))
 	}
 	return errors.Join(errs...)
 }
@@ -67,7 +73,7 @@ type Trend struct {
 	P         float64       `json:"p_value"`       // of a slope of 0
 	Real      bool          `json:"beyond_chance"` // by Benjamini and Hochberg over the series that were asked together
 	Crossing  *Crossing     `json:"crossing,omitempty"`
-	Text      string        `json:"text,omitempty"` // a sentence, where there is a crossing
+	Text      string        `json:"text,omitempty"` // a sentence, where there is a crossing, or a trend and no limit
 	Note      string        `json:"note,omitempty"` // why there is no line
 }
 
@@ -112,7 +118,10 @@ func Trends(all []Series, p TrendParams) []Trend {
 	}
 	for k, moved := range profile.Discoveries(chance, 1-p.Confidence) {
 		i := fitted[k]
-		if out[i].Real = moved; moved {
+		switch out[i].Real = moved; {
+		case moved && math.IsNaN(all[i].Limit):
+			out[i].Text = out[i].pace()
+		case moved:
 			p.cross(&out[i], all[i].Limit, lines[i])
 		}
 	}
@@ -145,7 +154,7 @@ func (p TrendParams) fit(s Series) (Trend, line) {
 // cross adds when the line reaches the limit, if that is soon.
 func (p TrendParams) cross(t *Trend, limit float64, l line) {
 	days := (limit - l.level) / l.slope
-	if math.IsNaN(limit) || !(days > 0 && days <= float64(p.HorizonDays)) {
+	if !(days > 0 && days <= float64(p.HorizonDays)) {
 		return
 	}
 	low, high, ok := l.fieller(limit, l.student().Quantile((1+p.Confidence)/2))
@@ -154,6 +163,15 @@ func (p TrendParams) cross(t *Trend, limit float64, l line) {
 	}
 	t.Crossing = &Crossing{Limit: limit, Days: days, Low: max(0, low), High: high}
 	t.Text = fmt.Sprintf("%s reaches %.3g in about %s (%.0f to %.0f)", t.Series, limit, inDays(days), t.Crossing.Low, high)
+}
+
+// pace says how fast a series without a limit moves.
+func (t *Trend) pace() string {
+	verb, low, high := "rises", t.SlopeLow, t.SlopeHigh
+	if t.Slope < 0 {
+		verb, low, high = "falls", -t.SlopeHigh, -t.SlopeLow
+	}
+	return fmt.Sprintf("%s %s by %.2g a week (%.2g to %.2g)", t.Series, verb, 7*math.Abs(t.Slope), 7*low, 7*high)
 }
 
 func inDays(days float64) string {

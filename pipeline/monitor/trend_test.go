@@ -188,10 +188,11 @@ func TestTrendText(t *testing.T) {
 		"falling":  {series(0.5, -0.02, 0.3), "PSI of watch_minutes_30d reaches 0.3 in about 8 days (7 to 9)"},
 		"too late": {series(0.05, 0.001, 0.25), ""},
 		"past":     {series(0.05, 0.02, 0.1), ""},
-		"no limit": {series(0.05, 0.02, math.NaN()), ""},
+		"no limit": {series(0.05, 0.02, math.NaN()), "PSI of watch_minutes_30d rises by 0.02 a week (0.02 to 0.021)"},
+		"and down": {series(0.5, -0.02, math.NaN()), "PSI of watch_minutes_30d falls by 0.02 a week (0.019 to 0.02)"},
 		"flat":     {series(0.05, 0, 0.25), ""},
 	} {
-		if trend := Trends([]Series{c.series}, DefaultTrend())[0]; trend.Text != c.want || (trend.Crossing != nil) != (c.want != "") {
+		if trend := Trends([]Series{c.series}, DefaultTrend())[0]; trend.Text != c.want || (trend.Crossing != nil) != strings.Contains(c.want, "reaches") {
 			t.Errorf("%s: %q, want %q", name, trend.Text, c.want)
 		}
 	}
@@ -248,8 +249,8 @@ func TestTrendParams(t *testing.T) {
 	if err := DefaultTrend().Validate(); err != nil {
 		t.Error(err)
 	}
-	err := TrendParams{Confidence: 1, HorizonDays: 0, MinPoints: 3}.Validate()
-	for _, key := range []string{"confidence", "horizon_days", "min_points"} {
+	err := TrendParams{Confidence: 1, HorizonDays: 0, MinPoints: 3, Dates: 2}.Validate()
+	for _, key := range []string{"confidence", "horizon_days", "min_points", "dates"} {
 		if err == nil || !strings.Contains(err.Error(), "monitor.trend."+key) {
 			t.Errorf("%v lacks %s", err, key)
 		}
