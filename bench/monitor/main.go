@@ -31,9 +31,9 @@ import (
 )
 
 type options struct {
-	users, sample, worlds, replays, still, models int
-	sizes                                         []int
-	seed                                          uint64
+	users, sample, worlds, replays, still, models, estimates int
+	sizes                                                    []int
+	seed                                                     uint64
 }
 
 func main() {
@@ -44,6 +44,7 @@ func main() {
 	f.IntVar(&o.worlds, "worlds", 2, "portals, which share the replays")
 	f.IntVar(&o.replays, "replays", 100, "replays of each drift")
 	f.IntVar(&o.still, "still", 500, "replays without drift of each size")
+	f.IntVar(&o.estimates, "estimates", 500, "replays of each shift under which performance is estimated without labels")
 	f.IntVar(&o.models, "models", 20, "models that the replays without drift share")
 	f.Func("size", "current rows of the replays without drift, instead of 200, 1000 and 10000", func(text string) error {
 		n, err := strconv.Atoi(text)
@@ -93,10 +94,14 @@ func run(ctx context.Context, o options, out, progress io.Writer) (ok bool, err 
 	if err != nil {
 		return false, err
 	}
-	if !quietly || !found {
+	foreseen, err := o.foresight(ctx, portals, out)
+	if err != nil {
+		return false, err
+	}
+	if !quietly || !found || !foreseen {
 		fmt.Fprintln(out, "\nA limit is broken.")
 	}
-	return quietly && found, nil
+	return quietly && found && foreseen, nil
 }
 
 // count is how many of n replays alarmed.
@@ -183,7 +188,7 @@ func (o options) benches(ctx context.Context, portals []*drifted) ([]bench, erro
 		for try := uint64(0); t == nil; try++ {
 			var err error
 			users = d.draw(rand.New(rand.NewPCG(o.seed+try, uint64(i))), o.sample)
-			if t, err = d.learn(ctx, users, uint64(i)); err != nil {
+			if t, err = d.learn(ctx, users, line(uint64(i))); err != nil {
 				return bench{}, err
 			}
 		}
@@ -204,7 +209,7 @@ func (o options) detection(ctx context.Context, portals []*drifted, out, progres
 		d, rng := portals[i%len(portals)], rand.New(rand.NewPCG(o.seed, uint64(1000+i)))
 		for {
 			users := d.draw(rng, o.sample)
-			t, err := d.learn(ctx, users, rng.Uint64())
+			t, err := d.learn(ctx, users, line(rng.Uint64()))
 			if err != nil {
 				return nil, err
 			}

@@ -25,18 +25,18 @@ func checks() []int { return []int{3, checkDays - 1} }
 type trained struct {
 	model     *score.Model
 	reference *monitor.Reference
-	split     train.Split
+	report    train.Report
 }
 
 // learn trains on the rows of users that are known on the eve of the drift. It
 // is nil where no model beats the floor.
-func (d *drifted) learn(ctx context.Context, users map[string]bool, seed uint64) (*trained, error) {
+func (d *drifted) learn(ctx context.Context, users map[string]bool, p train.Params) (*trained, error) {
 	dates := map[pipeline.Date]bool{}
 	for _, x := range d.training(pipeline.Span{First: d.date - history, Last: d.date - 1}) {
 		dates[x] = true
 	}
 	rows := of(d.worlds[quiet], users, func(x pipeline.Date) bool { return dates[x] })
-	report, candidates, err := train.Run(ctx, rows, train.Definition{Features: definition().Features, Labels: definition().Labels, Threshold: score.Defaults().Tiers.High, Model: line(seed),
+	report, candidates, err := train.Run(ctx, rows, train.Definition{Features: definition().Features, Labels: definition().Labels, Threshold: score.Defaults().Tiers.High, Model: p,
 		Evaluate: evaluate.Defaults(), Value: evaluate.DefaultValue(), Primary: promote.Defaults().PrimaryMetric, AsOf: d.date - 1}, nil)
 	if err != nil || len(candidates) == 0 {
 		return nil, err
@@ -46,14 +46,14 @@ func (d *drifted) learn(ctx context.Context, users map[string]bool, seed uint64)
 		return nil, err
 	}
 	reference := candidates[0].Papers().Profile
-	return &trained{m, &monitor.Reference{Kind: monitor.RefTraining, Profile: &reference}, report.Split}, nil
+	return &trained{m, &monitor.Reference{Kind: monitor.RefTraining, Profile: &reference}, report}, nil
 }
 
 // learned returns the rows of users on the dates that a model has learned from.
 func (d *drifted) learned(users map[string]bool, t *trained) *dataset.Rows {
 	grid := d.training(pipeline.Span{First: d.date - history, Last: d.date - 1})
 	return of(d.worlds[quiet], users, func(x pipeline.Date) bool {
-		return slices.Contains(grid, x) && t.split.TrainFirst <= x && x <= t.split.TrainLast
+		return slices.Contains(grid, x) && t.report.Split.TrainFirst <= x && x <= t.report.Split.TrainLast
 	})
 }
 
