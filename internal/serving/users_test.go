@@ -178,7 +178,7 @@ func TestUsersFirstPredictions(t *testing.T) {
 // one is refused.
 func TestUsersSwapUnderLoad(t *testing.T) {
 	o := newOffice(t)
-	const swaps = 20
+	const swaps = 12
 	risks := map[string]float64{}
 	for i := range swaps + 1 {
 		date := day0 + pipeline.Date(i)
