@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -105,6 +106,10 @@ func TestServeUsers(t *testing.T) {
 	if diff := cmp.Diff(first, answer.User); diff != "" || len(answer.FeatureSet) == 0 || answer.Scored.IsZero() {
 		t.Errorf("%+v (-table +server)\n%s", answer.SnapshotHead, diff)
 	}
+	raw, events := rawRows(t, dir, "users"), rawRows(t, dir, "events")
+	for _, u := range users {
+		sameFromEvents(t, r, u, raw[u.ID][0], events[u.ID])
+	}
 	sameAsExplain(t, r, decoded[score.Explanation](t, dir, command("explain", first.ID)...))
 
 	cursor := get[server.UsersAnswer](t, r, "/users?limit=5").Cursor
@@ -141,6 +146,46 @@ func TestServeUsers(t *testing.T) {
 		t.Errorf("a restart changes the cache\n%s", diff)
 	}
 	again.stop()
+}
+
+// rawRows returns the rows of a raw table by user.
+func rawRows(t *testing.T, dir, name string) map[string][]map[string]string {
+	t.Helper()
+	all, out := readCSV(t, filepath.Join(dir, "data/raw", name+".csv")), map[string][]map[string]string{}
+	for _, row := range all[1:] {
+		record := map[string]string{}
+		for i, column := range all[0] {
+			record[column] = row[i]
+		}
+		out[record["user_id"]] = append(out[record["user_id"]], record)
+	}
+	return out
+}
+
+// sameFromEvents sends what the raw files have of a user, and compares the answer
+// with the table of predictions, bit for bit.
+func sameFromEvents(t *testing.T, r running, want server.User, user map[string]string, events []map[string]string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"user": user, "events": events, "as_of_date": want.AsOf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(r.url+"/predict/events", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var got server.EventsPrediction
+	if err := json.NewDecoder(answer.Body).Decode(&got); err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("user %s: %d, %v", want.ID, answer.StatusCode, err)
+	}
+	texts := []string{}
+	for _, reason := range got.Reasons {
+		texts = append(texts, reason.Text)
+	}
+	if got.Risk != want.Risk || got.Tier != want.Tier || !slices.Equal(texts, want.Reasons) || got.AsOf != want.AsOf || got.Version != want.Version {
+		t.Errorf("from events %+v, in the table %+v", got.Outcome, want)
+	}
 }
 
 // sameAsExplain compares a dossier with what `churn explain` says.
