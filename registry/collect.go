@@ -26,7 +26,10 @@ type GCReport struct {
 	Removed []Collected `json:"removed"`
 	Kept    []Kept      `json:"kept"`
 	Orphans []string    `json:"orphans"` // files that no version names
-	Leases  int         `json:"leases"`  // records of leases that ended long ago
+	// Decisions are the records that went: those that moved nothing and are older
+	// than KeepDays. What an entry of the ledger rests on stays as long as it.
+	Decisions int `json:"decisions"`
+	Leases    int `json:"leases"` // records of leases that ended long ago
 }
 
 // Collected is a version that went.
@@ -190,16 +193,12 @@ func (r *Registry) deleteAll(ctx context.Context, folder string) error {
 	if err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
-	for _, o := range objects {
-		if err := r.delete(ctx, o.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.deleteKeys(ctx, keysOf(objects))
 }
 
 // sweep removes what killed writers left: files of versions that never came to
-// be, and records of leases that ended long ago.
+// be; records of leases that ended long ago; and old records of decisions that
+// moved nothing.
 func (r *Registry) sweep(ctx context.Context, p GC, report *GCReport) error {
 	old := func(o store.Object) bool { return p.Now.Sub(o.Modified) > leftoverAge }
 	orphans, err := r.orphans(ctx)
@@ -218,11 +217,54 @@ func (r *Registry) sweep(ctx context.Context, p GC, report *GCReport) error {
 		return err
 	}
 	report.Leases = len(leases)
-	for _, key := range leases {
-		if !p.DryRun {
-			if err := r.delete(ctx, key); err != nil {
-				return err
-			}
+	if !p.DryRun {
+		if err := r.deleteKeys(ctx, leases); err != nil {
+			return err
+		}
+	}
+	return r.sweepDecisions(ctx, p, report)
+}
+
+func keysOf(objects []store.Object) (keys []string) {
+	for _, o := range objects {
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
+
+func (r *Registry) deleteKeys(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := r.delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepDecisions removes the records that no entry names and that are older
+// than KeepDays, and a day, so that the entry of a decision that was just made
+// is there. The ledger is read after the objects: what is named by then stays.
+func (r *Registry) sweepDecisions(ctx context.Context, p GC, report *GCReport) error {
+	objects, err := r.store.List(ctx, decisionsDir)
+	if err != nil {
+		return fmt.Errorf("registry: %w", err)
+	}
+	entries, err := r.History(ctx)
+	if err != nil {
+		return err
+	}
+	age := max(leftoverAge, time.Duration(p.KeepDays)*24*time.Hour)
+	young := func(o store.Object) bool { return p.Now.Sub(o.Modified) <= age }
+	for _, record := range unnamed(objects, entries) {
+		if slices.ContainsFunc(record, young) {
+			continue
+		}
+		report.Decisions++
+		if p.DryRun {
+			continue
+		}
+		if err := r.deleteKeys(ctx, keysOf(record)); err != nil { // the JSON first: a page alone is known as a leftover
+			return err
 		}
 	}
 	return nil
@@ -230,9 +272,8 @@ func (r *Registry) sweep(ctx context.Context, p GC, report *GCReport) error {
 
 // sweepFolder removes the files of an orphan, if it still is one.
 func (r *Registry) sweepFolder(ctx context.Context, files []store.Object, p GC, report *GCReport) error {
-	for _, o := range files {
-		report.Orphans = append(report.Orphans, o.Key)
-	}
+	keys := keysOf(files)
+	report.Orphans = append(report.Orphans, keys...)
 	if p.DryRun {
 		return nil
 	}
@@ -240,12 +281,7 @@ func (r *Registry) sweepFolder(ctx context.Context, files []store.Object, p GC, 
 	if err != nil || named[path.Dir(files[0].Key)] {
 		return err
 	}
-	for _, o := range files {
-		if err := r.delete(ctx, o.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.deleteKeys(ctx, keys)
 }
 
 // orphans returns the files under models/ that no version names, by folder.

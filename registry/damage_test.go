@@ -27,9 +27,22 @@ func full(t testing.TB, r *Registry) {
 			t.Fatal(err)
 		}
 	}
+	json, markdown, _ := rejected()
+	if _, err := r.PutDecision(ctx, json, markdown); err != nil { // no entry names it
+		t.Fatal(err)
+	}
 	if _, err := r.Acquire(ctx, "retrain", "t", time.Hour, at(0)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := r.Hold(ctx, "v0002", "server", at(60), at(0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rejected is the record of a decision that moved nothing, and its digest.
+func rejected() (json, markdown []byte, sum string) {
+	json, markdown = []byte(`{"verdict":"REJECT"}`), []byte("# why not\n")
+	return json, markdown, decisionDigest(json, markdown)
 }
 
 // uses are the ways to read an object: a damaged one must be refused by each,
@@ -42,6 +55,7 @@ func uses(r *Registry, key string) (refuse, goOn []func() error) {
 	history := func() error { _, err := r.History(ctx); return err }
 	damaged, err := r.manifest(ctx, "v0002")
 	folder := damaged.Folder + "/"
+	_, _, unnamed := rejected()
 	switch {
 	case strings.HasPrefix(key, versionsDir+"v0002"), err == nil && strings.HasPrefix(key, folder):
 		return []func() error{load("v0002"), load(Previous)}, []func() error{load("v0001"), load(Production), history}
@@ -51,6 +65,10 @@ func uses(r *Registry, key string) (refuse, goOn []func() error) {
 		return []func() error{history}, []func() error{load("v0001"), load(Production), load(Previous)}
 	case key == ledgerKey(2):
 		return []func() error{history, load(Production)}, []func() error{load("v0001"), load("v0002")}
+	case decisionOf(key) == unnamed[:decisionDigits]:
+		return []func() error{func() error { _, _, err := r.Decision(ctx, unnamed); return err }}, []func() error{load("v0001"), load(Production), history}
+	case strings.HasPrefix(key, leasesDir+"reader-"):
+		return []func() error{func() error { _, err := r.Collect(ctx, GC{Time: at(0), Now: at(0)}); return err }}, []func() error{load("v0001"), load("v0002"), history}
 	case strings.HasPrefix(key, decisionsDir):
 		return []func() error{func() error {
 			entries, err := r.History(ctx)
@@ -117,10 +135,12 @@ func TestVerifyFindsWhatIsMissingOrMoved(t *testing.T) {
 	full(t, calm)
 	promote(t, calm, "v0002", 5)
 	all := everything(t, calm.store)
+	_, _, unnamed := rejected()
 	for key := range all {
 		if strings.HasPrefix(key, leasesDir) || key == ledgerKey(3) { // the end of the chain is not known, see the package comment
 			continue
 		}
+		pageLeft := decisionOf(key) == unnamed[:decisionDigits] && strings.HasSuffix(key, ".json") // as a killed writer leaves it
 		r := inMemory(t)
 		for other, text := range all {
 			if other != key {
@@ -129,8 +149,8 @@ func TestVerifyFindsWhatIsMissingOrMoved(t *testing.T) {
 				}
 			}
 		}
-		if v, err := r.Verify(ctx, nil); err != nil || len(v.Faults) == 0 {
-			t.Errorf("without %s: %v", key, err)
+		if v, err := r.Verify(ctx, nil); err != nil || (len(v.Faults) == 0) != pageLeft || (len(v.Notes) == 1) != pageLeft {
+			t.Errorf("without %s: %q, %q: %v", key, v.Faults, v.Notes, err)
 		}
 	}
 	for from, to := range map[string]string{versionKey("v0001"): versionKey("v0002"), ledgerKey(1): ledgerKey(2)} {

@@ -277,6 +277,45 @@ func TestCollectSweeps(t *testing.T) {
 	sound(t, r, "after all")
 }
 
+// The laws of old decisions: those that moved nothing go once they are older
+// than keep_days and a day, also what is left of one; those that an entry rests
+// on stay for ever.
+func TestCollectSweepsDecisions(t *testing.T) {
+	ctx := context.Background()
+	r := lived(t)
+	json, markdown, _ := rejected()
+	if _, err := r.PutDecision(ctx, json, markdown); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := r.PutDecision(ctx, []byte("{}"), []byte("# moved\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Move(ctx, Move{Action: ActionPromote, From: "v0003", To: "v0001", Actor: "t", Time: at(3), Decision: moved}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Create(ctx, decisionsDir+"0123456789abcdef.md", []byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		now        time.Time
+		keep, want int
+		dry        bool
+	}{{time.Now(), 0, 0, false}, {later(), 99999, 0, false}, {later(), 30, 2, true}, {later(), 30, 2, false}, {later(), 30, 0, false}} {
+		report, err := r.Collect(ctx, GC{KeepDays: step.keep, Time: at(1), Now: step.now, DryRun: step.dry})
+		if err != nil || report.Decisions != step.want {
+			t.Errorf("step %d: %d decisions went, want %d: %v", i, report.Decisions, step.want, err)
+		}
+		sound(t, r, "after gc")
+	}
+	if _, _, err := r.Decision(ctx, moved); err != nil {
+		t.Error(err)
+	}
+	if objects, err := r.store.List(ctx, decisionsDir); len(objects) != 2 || err != nil {
+		t.Errorf("left %v: %v", objects, err)
+	}
+}
+
 // The laws of leases: one holder at a time; over by itself, or by release; a
 // lost one cannot be renewed.
 func TestLease(t *testing.T) {

@@ -74,7 +74,7 @@ func printCollected(w io.Writer, r registry.GCReport) {
 	for _, x := range r.Kept {
 		fmt.Fprintf(w, "gc        keeps %s: %s\n", x.Version, x.Why)
 	}
-	fmt.Fprintf(w, "gc        %s %d versions, %d files that belonged to none, %d records of old leases; %d versions stay\n", verb, len(r.Removed), len(r.Orphans), r.Leases, len(r.Kept))
+	fmt.Fprintf(w, "gc        %s %d versions, %d files that belonged to none, %d records of old leases, %d of old decisions that moved nothing; %d versions stay\n", verb, len(r.Removed), len(r.Orphans), r.Leases, r.Decisions, len(r.Kept))
 }
 
 func exportFlags() []cli.Flag {
