@@ -96,9 +96,14 @@ func (r *Registry) tryCollect(ctx context.Context, p GC) (report GCReport, err e
 
 // judge tells the versions that may go from those that stay.
 func (r *Registry) judge(ctx context.Context, p GC, entries []Entry, tail Entry, report *GCReport) (condemned []Removal, err error) {
-	versions, err := r.manifests(ctx)
+	versions, faults, err := r.manifests(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, d := range faults {
+		if !tail.condemned(d.Version) {
+			report.Kept = append(report.Kept, Kept{d.Version, "its manifest is damaged, so that nobody knows which files are its own: " + strings.TrimPrefix(d.Error(), "registry: ")})
+		}
 	}
 	leases, err := r.readers(ctx, p.Now)
 	if err != nil {
@@ -277,21 +282,22 @@ func (r *Registry) sweepFolder(ctx context.Context, files []store.Object, p GC, 
 	if p.DryRun {
 		return nil
 	}
-	named, err := r.folders(ctx)
-	if err != nil || named[path.Dir(files[0].Key)] {
+	named, all, err := r.folders(ctx)
+	if err != nil || !all || named[path.Dir(files[0].Key)] {
 		return err
 	}
 	return r.deleteKeys(ctx, keys)
 }
 
-// orphans returns the files under models/ that no version names, by folder.
+// orphans returns the files under models/ that no version names, by folder; none
+// while a manifest is damaged: they may be those of its version.
 func (r *Registry) orphans(ctx context.Context) (out [][]store.Object, err error) {
 	objects, err := r.store.List(ctx, modelsDir)
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	named, err := r.folders(ctx) // after the files: a version that came between is seen
-	if err != nil {
+	named, all, err := r.folders(ctx) // after the files: a version that came between is seen
+	if err != nil || !all {
 		return nil, err
 	}
 	for i, o := range objects {
@@ -306,12 +312,13 @@ func (r *Registry) orphans(ctx context.Context) (out [][]store.Object, err error
 	return out, nil
 }
 
-// folders returns those that versions name.
-func (r *Registry) folders(ctx context.Context) (map[string]bool, error) {
-	versions, err := r.manifests(ctx)
-	out := map[string]bool{}
+// folders returns those that versions name, and whether all versions could be
+// asked.
+func (r *Registry) folders(ctx context.Context) (named map[string]bool, all bool, err error) {
+	versions, faults, err := r.manifests(ctx)
+	named = map[string]bool{}
 	for _, m := range versions {
-		out[m.Folder] = true
+		named[m.Folder] = true
 	}
-	return out, err
+	return named, len(faults) == 0, err
 }

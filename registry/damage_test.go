@@ -128,6 +128,49 @@ func TestOneFlippedByteIsRefused(t *testing.T) {
 	}
 }
 
+// The law: a damaged manifest hinders no other version, its number stays taken,
+// and nothing that may be its own is collected. A damaged ledger stops writers.
+func TestDamagedManifestHindersNoOther(t *testing.T) {
+	ctx := context.Background()
+	r := lived(t) // v0003 is production, v0001 previous
+	before := everything(t, r.store)
+	for _, version := range []string{"v0002", "v0004"} {
+		if err := r.store.Write(ctx, versionKey(version), []byte(before[versionKey(version)][1:])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	versions, err := r.List(ctx)
+	if len(versions) != 2 || !errors.As(err, new(*Damaged)) || !strings.Contains(err.Error(), r.store.Locate(versionKey("v0002"))) || !strings.Contains(err.Error(), r.store.Locate(versionKey("v0004"))) {
+		t.Errorf("%d versions: %v", len(versions), err)
+	}
+	if got, err := r.Resolve(ctx, "sha256:"+versions[0].Digest); got != "v0001" || err != nil {
+		t.Errorf("by digest: %s, %v", got, err)
+	}
+	for range 2 {
+		if got := register(t, r, "e"); got != "v0005" {
+			t.Errorf("a new version is %s", got)
+		}
+	}
+	report, err := r.Collect(ctx, GC{Actor: "gc", Time: at(60), Now: later()})
+	if err != nil || len(report.Removed) != 1 || report.Removed[0].Version != "v0005" || len(report.Orphans) != 0 || len(report.Kept) != 4 || !strings.Contains(report.Kept[1].Why, "its manifest is damaged") {
+		t.Errorf("%+v: %v", report, err)
+	}
+	for key, text := range before {
+		if strings.HasPrefix(key, versionsDir) {
+			if err := r.store.Write(ctx, key, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sound(t, r, "the manifests put back")
+	if err := r.store.Write(ctx, ledgerKey(3), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Register(ctx, candidate("f"), at(9)); err == nil || !strings.Contains(err.Error(), r.store.Locate(ledgerKey(3))) {
+		t.Errorf("registered beside a damaged end of the ledger: %v", err)
+	}
+}
+
 // The law: a missing object, and one in the place of another, are found too.
 func TestVerifyFindsWhatIsMissingOrMoved(t *testing.T) {
 	ctx := context.Background()

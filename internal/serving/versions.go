@@ -2,7 +2,6 @@ package serving
 
 import (
 	"context"
-	"fmt"
 
 	"churn/model/bundle"
 	"churn/registry"
@@ -21,16 +20,8 @@ func (r *registryVersions) Point(ctx context.Context, alias string) (Pointer, er
 	if err != nil || aliases.Of(alias) == "" {
 		return Pointer{}, err
 	}
-	versions, err := r.registry.List(ctx)
-	if err != nil {
-		return Pointer{}, err
-	}
-	for i := range versions {
-		if m := &versions[i]; m.Version == aliases.Of(alias) {
-			return Pointer{m.Version, m.Digest}, nil
-		}
-	}
-	return Pointer{}, fmt.Errorf("registry: %s is %s, which is not there", alias, aliases.Of(alias))
+	m, err := r.registry.Manifest(ctx, aliases.Of(alias)) // and no other: one that is damaged is no hindrance
+	return Pointer{m.Version, m.Digest}, err
 }
 
 // Load returns a version, all of its digests checked, that must answer the rows
