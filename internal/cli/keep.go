@@ -134,7 +134,7 @@ func (s *session) registryImport(c *cli.Context) error {
 			if !fresh {
 				what = "was here already, as " + m.Version
 			}
-			fmt.Fprintf(w, "import    %s %s; it answers nobody until it is promoted\n", path, what)
+			fmt.Fprintf(w, "import    %s %s; it answers nobody until it is promoted: `churn promote %s`\n", path, what, m.Version)
 		})
 	})(c)
 }
