@@ -44,7 +44,7 @@ func newPortal(t *testing.T) portal {
 func TestVersions(t *testing.T) {
 	p := newPortal(t)
 	for name, test := range map[string]func(*testing.T, portal){
-		"promote by name": promoteByName, "promote what was imported": promoteImported, "damaged ones hinder nothing": damagedHinderNothing,
+		"promote by name": promoteByName, "promote what was imported": promoteImported, "damaged ones hinder nothing": damagedHinderNothing, "a server holds what it answers with": serveHolds,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -198,5 +198,47 @@ func damagedHinderNothing(t *testing.T, p portal) {
 	forced, _ := p.promote(t, 0, next, "--force", "--reason", "v0001 is lost")
 	if forced.Production != next || forced.Decision.Verdict == promote.Promote || forced.Decision.First || forced.Decision.Champion.Version != "v0001" {
 		t.Errorf("%+v", forced)
+	}
+}
+
+// The law: while a server answers with a version, because it refuses the newer
+// ones, gc keeps that version, which no alias and no lately made entry names;
+// once the server has ended, it goes.
+func serveHolds(t *testing.T, p portal) {
+	p.world = append(slices.Clone(p.world), "--set", "registry.keep_days=0")
+	r, err := registry.Open(t.Context(), p.path("registry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, err := r.List(t.Context())
+	if err != nil || len(versions) != 2 {
+		t.Fatal(versions, err)
+	}
+	liars := []string{plantLiar(t, p.path("registry"), "v0001"), plantLiar(t, p.path("registry"), "v0002")}
+	server := startServe(t, p.dir, nil, p.world...)
+	for i, to := range liars {
+		m := registry.Move{Action: registry.ActionPromote, From: append([]string{"v0001"}, liars...)[i], To: to, Time: versions[0].Created}
+		if _, err := r.Move(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Move(t.Context(), registry.Move{Action: registry.ActionChallenger, From: "v0002", Time: versions[0].Created}); err != nil {
+		t.Log(err) // it was no challenger
+	}
+	out := churn(t, p.dir, p.args("registry", "gc")...)
+	if !strings.Contains(out.stdout, "keeps v0001: churn serve on ") || !strings.Contains(out.stdout, "removed v0002") {
+		t.Errorf("while it serves:\n%s", out.stdout)
+	}
+	if status, body := server.ask(t, "GET", "/model", ""); status != 200 || !strings.Contains(body, `"v0001"`) {
+		t.Errorf("%d %s", status, body)
+	}
+	if code := server.stop(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, server.log)
+	}
+	if out := churn(t, p.dir, p.args("registry", "gc")...); !strings.Contains(out.stdout, "removed v0001") {
+		t.Errorf("after it has ended:\n%s", out.stdout)
+	}
+	if out := p.run(t, "registry", "verify"); !strings.Contains(out.stdout, "2 versions") || strings.Contains(out.stderr, "v0001") {
+		t.Errorf("%s\n%s", out.stdout, out.stderr)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -37,10 +39,32 @@ func (s *session) serve(c *cli.Context) error {
 	if err != nil {
 		return configError{err}
 	}
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	go models.Run(ctx, registryPoll, nil)
+	defer follow(c.Context, models)()
 	return running.Run(c.Context)
+}
+
+// follow lets followers look at the registry until end is called, which waits
+// until they have given up what they held. The end of ctx does not end them:
+// the last requests are answered after it.
+func follow(ctx context.Context, models ...*serving.Follower) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	for _, m := range models {
+		group.Go(func() { m.Run(ctx, registryPoll, nil) })
+	}
+	return func() {
+		stop()
+		group.Wait()
+	}
+}
+
+// reader names this process to the registry, from which it holds models.
+func (s *session) reader() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("churn serve on %s, process %d, since %s", host, os.Getpid(), s.now().UTC().Format(time.RFC3339))
 }
 
 // registryPoll is how often the registry is asked which model is in production.
@@ -56,7 +80,7 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"time"
 
 	"churn/model/bundle"
 	"churn/registry"
@@ -22,6 +23,17 @@ func (r *registryVersions) Point(ctx context.Context, alias string) (Pointer, er
 	}
 	m, err := r.registry.Manifest(ctx, aliases.Of(alias)) // and no other: one that is damaged is no hindrance
 	return Pointer{m.Version, m.Digest}, err
+}
+
+var _ Holder = (*registryVersions)(nil)
+
+// Hold keeps a version from being collected.
+func (r *registryVersions) Hold(ctx context.Context, version, reader string, until, now time.Time) (Held, error) {
+	lease, err := r.registry.Hold(ctx, version, reader, until, now)
+	if err != nil {
+		return nil, err
+	}
+	return lease, nil
 }
 
 // Load returns a version, all of its digests checked, that must answer the rows
