@@ -85,6 +85,10 @@ bench-peers: build ## quality and speed against scikit-learn and LightGBM, which
 bench-gate: ## error rates of the gate by simulation; fails if one is out of its limit
 	go run ./bench/gate
 
+.PHONY: bench-monitor
+bench-monitor: ## false alarms and detection of the drift monitor by simulation; fails if one is out of its limit
+	go run ./bench/monitor
+
 .PHONY: parity-goldens
 parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)
 	python3 -m venv .parity-venv

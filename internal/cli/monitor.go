@@ -179,8 +179,15 @@ func alarm(status monitor.Status, what string, reasons []string) error {
 	if status != monitor.Fail {
 		return nil
 	}
-	return alarmError{fmt.Errorf("%s: %s", what, strings.Join(reasons, "; "))}
+	rest := ""
+	if n := len(reasons) - shownReasons; n > 0 {
+		rest = fmt.Sprintf("; and %d more reasons", n)
+	}
+	return alarmError{fmt.Errorf("%s: %s%s", what, strings.Join(reasons[:min(shownReasons, len(reasons))], "; "), rest)}
 }
+
+// shownReasons is how many reasons an alarm gives in its line; the report has all.
+const shownReasons = 3
 
 // monitorDrift checks a date, replays a range, or does as the course did.
 func (s *session) monitorDrift(ctx context.Context, q watching) error {
