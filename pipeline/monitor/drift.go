@@ -139,22 +139,26 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare}
 	weights := w.importance()
 	for i, f := range drift.Features {
-		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
-		l.Features = append(l.Features, x)
-		l.WeightedPSI += x.Importance * f.PSI
-		switch x.status() {
-		case Fail:
-			l.FailedShare += x.Importance
-			l.MovedShare += x.Importance
-		case Warn:
-			l.MovedShare += x.Importance
-		}
+		l.weigh(LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]})
 	}
 	if drift.Score != nil {
 		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
 	}
 	l.Status = l.status()
 	return l, nil
+}
+
+// weigh adds a feature.
+func (l *Level) weigh(f LevelFeature) {
+	l.Features = append(l.Features, f)
+	l.WeightedPSI += f.Importance * f.PSI
+	switch f.status() {
+	case Fail:
+		l.FailedShare += f.Importance
+		l.MovedShare += f.Importance
+	case Warn:
+		l.MovedShare += f.Importance
+	}
 }
 
 // status is that of the feature, unless the day on which the model was made was
