@@ -24,12 +24,14 @@ import (
 type Options struct {
 	Params Params
 	Models Models
-	Users  Users            // nil: nobody has been scored
-	Log    Log              // nil: predictions are not kept
-	Shadow Shadow           // nil: no second model
-	Keys   string           // lines of API keys, as those of serve.keys_file, which they add to
-	Now    func() time.Time // the clock
-	Logger *slog.Logger
+	Users  Users // nil: nobody has been scored
+	// Dossiers may be nil: nothing is known of single users.
+	Dossiers Dossiers
+	Log      Log              // nil: predictions are not kept
+	Shadow   Shadow           // nil: no second model
+	Keys     string           // lines of API keys, as those of serve.keys_file, which they add to
+	Now      func() time.Time // the clock
+	Logger   *slog.Logger
 	// Version is that of the program.
 	Version string
 	// Listening is told the addresses once the server accepts connections;
@@ -62,6 +64,9 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	if o.Users == nil {
 		o.Users = noUsers{}
+	}
+	if o.Dossiers == nil {
+		o.Dossiers = noDossiers{}
 	}
 	if o.Log == nil {
 		o.Log = noLog{}
