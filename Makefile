@@ -68,6 +68,14 @@ fuzz: ## each fuzz target for FUZZTIME
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$p || exit 1; \
 	  done; done
 
+FUZZSERVER ?= 60
+.PHONY: fuzz-server
+fuzz-server: ## the decoders of the server, FUZZSERVER seconds in all; what a target finds stays in its testdata/fuzz
+	@set -e; targets=; for p in ./server ./internal/serving/...; do \
+	  for q in $$(go list $$p); do for f in $$(go test -list '^Fuzz' $$q | grep '^Fuzz'); do targets="$$targets $$q:$$f"; done; done; done; \
+	set -- $$targets; each=$$(( ($(FUZZSERVER) + $$# - 1) / $$# )); \
+	for t; do echo "$$t for $${each}s"; go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $${each}s -fuzzminimizetime 5x $${t%:*}; done
+
 .PHONY: bench
 bench: build ## benchmarks of the packages, then a table of the data path
 	go test -run '^$$' -bench . -benchtime 1x ./...

@@ -122,15 +122,13 @@ func (s *Server) guardHost(next http.Handler) http.Handler {
 	if s.params.Insecure || len(s.keys.inForce()) > 0 {
 		return next
 	}
-	refuse := s.observe(func(echo.Context) error {
-		return Refuse(Misdirected, "without keys this server answers as localhost only; ask it by an address, or give it keys")
-	})
+	refuse := s.refusing(Misdirected, "without keys this server answers as localhost only; ask it by an address, or give it keys")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if localName(r.Host) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		refuse(s.echo.NewContext(r, w)) //nolint:errcheck // observe has answered
+		refuse(w, r)
 	})
 }
 

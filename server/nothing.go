@@ -5,13 +5,8 @@ import "context"
 // noLog keeps nothing.
 type noLog struct{}
 
-func (noLog) Record(Logged)  {}
-func (noLog) Dropped() int64 { return 0 }
-
-// noShadow scores nothing.
-type noShadow struct{}
-
-func (noShadow) Offer(ModelInfo, Row, Score) {}
+func (noLog) Record(Logged)     {}
+func (noLog) Status() LogStatus { return LogStatus{} }
 
 // noUsers knows nobody.
 type noUsers struct{}

@@ -18,6 +18,7 @@ type running struct {
 	url  string
 	log  *bytes.Buffer // to be read after stop
 	stop func() (code int)
+	kill func(t *testing.T) // at once
 }
 
 // startServe starts `churn serve` on any free port and waits until it listens.
@@ -42,6 +43,13 @@ func startServe(t *testing.T, dir string, environ []string, args ...string) runn
 		}
 		c.Wait() //nolint:errcheck // the exit code says it
 		return c.ProcessState.ExitCode()
+	}
+	r.kill = func(t *testing.T) {
+		stopped = true
+		if err := c.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait() //nolint:errcheck // it was killed
 	}
 	t.Cleanup(func() {
 		if !stopped {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"churn/internal/serving/predictionlog"
 	"churn/internal/table"
 	"churn/pipeline"
 	"churn/pipeline/evaluate"
@@ -24,6 +25,7 @@ import (
 	"churn/pipeline/source"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
+	"churn/registry"
 	"churn/registry/store"
 	"churn/server"
 )
@@ -52,7 +54,7 @@ type Config struct {
 	Retrain  retrain.Params  `mapstructure:"retrain"`
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
-	Serve    server.Params   `mapstructure:"serve"`
+	Serve    Serve           `mapstructure:"serve"`
 	Monitor  Monitor         `mapstructure:"monitor"`
 }
 
@@ -91,6 +93,22 @@ type Registry struct {
 	URL      string `mapstructure:"url"`       // of an object store; "" = the folder paths.registry
 	KeepDays int    `mapstructure:"keep_days"` // a version that was in use so lately is kept
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
+}
+
+// Serve is the server, and what it keeps beside answering.
+type Serve struct {
+	server.Params `mapstructure:",squash"`
+	Shadow        string               `mapstructure:"shadow"` // alias of a second model that scores the same requests; "" = none
+	Log           predictionlog.Params `mapstructure:"log"`
+}
+
+// Validate returns all faults, each with its dotted key.
+func (s Serve) Validate() error {
+	err := errors.Join(s.Params.Validate(), s.Log.Validate())
+	if s.Shadow != "" && s.Shadow != registry.Challenger && s.Shadow != registry.Previous {
+		err = errors.Join(err, fmt.Errorf("serve.shadow: %q is no second model; use %s, %s or nothing", s.Shadow, registry.Challenger, registry.Previous))
+	}
+	return err
 }
 
 // Validate returns all faults, each with its dotted key.
@@ -133,7 +151,7 @@ func Defaults(profile string) Config {
 		Retrain:  retrain.Defaults(),
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
-		Serve:    server.Defaults(),
+		Serve:    Serve{Params: server.Defaults(), Log: predictionlog.Defaults()},
 		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
 	}
 	if profile == ProfileSeed {

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -208,6 +209,43 @@ func TestQueryFaults(t *testing.T) {
 	if _, err := later.List(server.Query{Cursor: page.Cursor}); !errors.Is(err, server.ErrCursorExpired) {
 		t.Errorf("a cursor of an earlier snapshot: %v", err)
 	}
+}
+
+// Any cursor, under any selection: a page of the selected, or a refusal; that
+// of the page before goes on where it ended.
+func FuzzCursor(f *testing.F) {
+	s := build(f, source(f, results(300, mixedIDs), table.CSV))
+	for _, q := range []server.Query{{Limit: 7}, {Limit: 7, Tier: "high"}, {Limit: 7, Sort: "user_id", Search: "1"}} {
+		page, err := s.List(q)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(page.Cursor, q.Tier, q.Search, q.Sort, 7)
+		if b, err := base64.RawURLEncoding.DecodeString(page.Cursor); err == nil && len(b) > 0 {
+			b[len(b)-4] = 0xff // beyond the end
+			f.Add(base64.RawURLEncoding.EncodeToString(b), q.Tier, q.Search, q.Sort, 7)
+		}
+	}
+	f.Add("AAAA", "", "", "risk", 0)
+	f.Add("%", "x", "\x00", "", -1)
+	f.Fuzz(func(t *testing.T, cursor, tier, search, sort string, limit int) {
+		page, err := s.List(server.Query{Cursor: cursor, Tier: tier, Search: search, Sort: sort, Limit: limit})
+		var faults server.Faults
+		if err != nil {
+			if !errors.As(err, &faults) && !errors.Is(err, server.ErrCursorExpired) {
+				t.Errorf("%q: %v", cursor, err)
+			}
+			return
+		}
+		if len(page.Users) > max(limit, defaultLimit) || len(page.Users) > page.Total {
+			t.Errorf("%q: %d users of %d", cursor, len(page.Users), page.Total)
+		}
+		for _, u := range page.Users {
+			if !strings.HasPrefix(u.ID, search) || tier != "" && u.Tier != tier {
+				t.Errorf("%q %q %q: %+v", cursor, tier, search, u)
+			}
+		}
+	})
 }
 
 // A field with too many values is no field to select by, and says so.
