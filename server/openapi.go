@@ -48,6 +48,7 @@ func operations() []operation {
 		{key: "GET /users/:id", summary: "The latest score of a user, with its reasons", answer: UserAnswer{}},
 		{key: "GET /model", summary: "The model in use, and what it reads", answer: ModelAnswer{}},
 		{key: "POST /admin/reload", summary: "Look for another model in the registry now", answer: ModelAnswer{}},
+		{key: "POST /admin/rollback", summary: "Put an earlier model back into production", request: RollbackRequest{}, answer: RollbackAnswer{}},
 		{key: "GET /live", summary: "Whether the process answers", answer: Liveness{}},
 		{key: "GET /ready", summary: "Whether predictions are answered", answer: Readiness{}},
 		{key: "GET /health", summary: "How the service does; always 200", answer: Health{}},

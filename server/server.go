@@ -23,12 +23,15 @@ import (
 type Options struct {
 	Params Params
 	Models Models
-	Users  Users            // nil: nobody has been scored
-	Log    Log              // nil: predictions are not kept
-	Shadow Shadow           // nil: no second model
-	Keys   string           // lines of API keys, as those of serve.keys_file, which they add to
-	Now    func() time.Time // the clock
-	Logger *slog.Logger
+	Users  Users // nil: nobody has been scored
+	Log    Log   // nil: predictions are not kept
+	Pages  Pages // what the dashboard shows beside Models, Users and Dossiers
+	// Dossiers tells about single users. May be nil.
+	Dossiers Dossiers
+	Shadow   Shadow           // nil: no second model
+	Keys     string           // lines of API keys, as those of serve.keys_file, which they add to
+	Now      func() time.Time // the clock
+	Logger   *slog.Logger
 	// Version is that of the program.
 	Version string
 	// Listening is told the addresses once the server accepts connections;
@@ -48,6 +51,8 @@ type Server struct {
 	calls    sync.Pool              // of *call
 	work     sync.Pool              // of *work
 	inputs   atomic.Pointer[inputs] // of the model that was asked last
+	pages    *pageSet
+	worth    atomic.Pointer[prospectOf] // of the snapshot that was looked at last
 	keys     keyring
 	limiter  *limiter
 	origin   *http.CrossOriginProtection
@@ -68,8 +73,12 @@ func New(o Options) (*Server, error) {
 	if o.Shadow == nil {
 		o.Shadow = noShadow{}
 	}
+	o.Pages = o.Pages.complete()
+	if o.Dossiers == nil {
+		o.Dossiers = noDossiers{}
+	}
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
-		limiter: newLimiter(o.Params), origin: http.NewCrossOriginProtection()}
+		limiter: newLimiter(o.Params), pages: newPageSet(), origin: http.NewCrossOriginProtection()}
 	if err := s.readFiles(o.Keys); err != nil {
 		return nil, err
 	}
