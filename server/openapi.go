@@ -230,6 +230,8 @@ func expects(k Kind, o operation, r route) bool {
 		return o.request != nil || o.query != nil
 	case Gone:
 		return r.path == "/users"
+	case Conflict:
+		return r.path == "/admin/rollback"
 	case TooMany:
 		return !r.probe
 	case Unavailable:

@@ -27,6 +27,7 @@ type userView struct {
 	AtRisk   bool
 	Dossier  *Dossier
 	Raises   []factorRow
+	Slighter []factorRow // raise it less
 	Lowers   []factorRow
 	Remedies []remedy
 	Activity *activity
@@ -86,6 +87,9 @@ func (v *userView) tell(d *Dossier) {
 		v.Risk, v.Tier, v.AtRisk = d.Risk, d.Tier, d.AtRisk
 	}
 	v.Raises, v.Lowers = factorRows(d.Factors)
+	if n := len(v.Raises); n > mostFactors+1 {
+		v.Raises, v.Slighter = v.Raises[:mostFactors], v.Raises[mostFactors:]
+	}
 	v.Remedies = remedies(d)
 	v.Activity = activityOf(d)
 	if len(d.Risks) > 1 {
@@ -97,6 +101,9 @@ func (v *userView) tell(d *Dossier) {
 
 // slight is the effect on the log-odds below which a theme says nothing.
 const slight = 0.005
+
+// mostFactors is how many themes are shown at once.
+const mostFactors = 5
 
 // shownValues is how many features of a theme are shown.
 const shownValues = 3
@@ -206,7 +213,7 @@ func activityOf(d *Dossier) *activity {
 func months(first, last time.Time) chart.Axis {
 	a := chart.Axis{Min: chart.Day(first) - 0.5, Max: chart.Day(last) + 0.5}
 	for m := time.Date(first.Year(), first.Month()+1, 1, 0, 0, 0, 0, time.UTC); !m.After(last); m = m.AddDate(0, 1, 0) {
-		a.Ticks = append(a.Ticks, chart.Tick{At: chart.Day(m), Text: m.Format("1 Jan")})
+		a.Ticks = append(a.Ticks, chart.Tick{At: chart.Day(m), Text: m.Format("2 Jan")})
 	}
 	return a
 }

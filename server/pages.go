@@ -77,7 +77,7 @@ func pageFuncs() template.FuncMap {
 		"percent": figures.Percent, "percent1": figures.Percent1, "whole": figures.Whole, "money": figures.Money, "decimals": func(digits int, x float64) string { return figures.Decimals(digits)(x) },
 		"signed": func(x float64) string { return figures.Signed(figures.Decimals(2))(x) }, "date": writtenDate, "moment": func(t time.Time) string { return t.UTC().Format("2\u00a0Jan\u00a02006, 15:04\u00a0UTC") },
 		"user": func(id string) string { return "/user?" + url.Values{"id": {id}}.Encode() }, "plural": plural, "silent": silent, "value": valueText, "width": share,
-		"count": func(x float64) string { return figures.Whole(int(math.Round(x))) }, "less": func(n int) string { return figures.Whole(-n) }, "gain": func(x float64) string { return figures.Signed(figures.Money)(x) }, "kind": kindName,
+		"count": func(x float64) string { return figures.Whole(int(math.Round(x))) }, "less": func(n int) string { return figures.Whole(-n) }, "gain": func(x float64) string { return figures.Signed(figures.Money)(x) }, "kind": kindName, "plain": figures.Plain, "said": said,
 		"feature": func(name string) string { return "/drift?" + url.Values{"feature": {name}}.Encode() + "#feature" },
 	}
 }
@@ -119,6 +119,19 @@ func kindName(kind string) string {
 		return "boosted trees"
 	}
 	return kind
+}
+
+// said marks what stands between backquotes as code.
+func said(text string) template.HTML {
+	var out strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		out.WriteString(part)
+	}
+	return template.HTML(out.String())
 }
 
 // valueText writes the value of a feature, of which "" is none.
@@ -175,7 +188,15 @@ type navItem struct{ Path, Name string }
 
 // show answers with a page.
 func (s *Server) show(c echo.Context, name, title string, view any) error {
-	return s.showStatus(c, http.StatusOK, name, layout{Title: title, Here: c.Path(), View: view})
+	return s.showStatus(c, http.StatusOK, name, layout{Title: title, Here: here(c.Path()), View: view})
+}
+
+// here returns the page of the navigation that a page belongs to.
+func here(path string) string {
+	if path == "/user" {
+		return "/at-risk"
+	}
+	return path
 }
 
 func (s *Server) showStatus(c echo.Context, status int, name string, l layout) error {

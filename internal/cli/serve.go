@@ -33,7 +33,7 @@ func (s *session) serve(c *cli.Context) error {
 	}
 	models := s.follower(r)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
+	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening, Pages: s.pages(r)})
 	if err != nil {
 		return configError{err}
 	}
