@@ -57,6 +57,10 @@ const (
 	leasesDir    = "leases/"
 )
 
+// LedgerFolder is where a registry in a local folder gets a file with each move
+// of an alias.
+func LedgerFolder(root string) string { return filepath.Join(root, filepath.FromSlash(ledgerDir)) }
+
 // Registry is a place with versions and a ledger. Its methods may be called
 // from several goroutines, and by several processes on one place.
 type Registry struct{ store store.Store }

@@ -24,10 +24,10 @@ type Options struct {
 	Params Params
 	Models Models
 	Users  Users // nil: nobody has been scored
-	Log    Log   // nil: predictions are not kept
-	Pages  Pages // what the dashboard shows beside Models, Users and Dossiers
-	// Dossiers tells about single users. May be nil.
+	// Dossiers may be nil: nothing is known of single users.
 	Dossiers Dossiers
+	Pages    Pages            // what the dashboard shows beside Models, Users and Dossiers
+	Log      Log              // nil: predictions are not kept
 	Shadow   Shadow           // nil: no second model
 	Keys     string           // lines of API keys, as those of serve.keys_file, which they add to
 	Now      func() time.Time // the clock
@@ -67,6 +67,9 @@ func New(o Options) (*Server, error) {
 	if o.Users == nil {
 		o.Users = noUsers{}
 	}
+	if o.Dossiers == nil {
+		o.Dossiers = noDossiers{}
+	}
 	if o.Log == nil {
 		o.Log = noLog{}
 	}
@@ -74,9 +77,6 @@ func New(o Options) (*Server, error) {
 		o.Shadow = noShadow{}
 	}
 	o.Pages = o.Pages.complete()
-	if o.Dossiers == nil {
-		o.Dossiers = noDossiers{}
-	}
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
 		limiter: newLimiter(o.Params), pages: newPageSet(), origin: http.NewCrossOriginProtection()}
 	if err := s.readFiles(o.Keys); err != nil {

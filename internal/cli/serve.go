@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -33,18 +34,43 @@ func (s *session) serve(c *cli.Context) error {
 	}
 	models := s.follower(r)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening, Pages: s.pages(r)})
+	users, dossiers := s.users(r), s.dossiers(models)
+	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Users: users, Dossiers: dossiers,
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r)})
 	if err != nil {
 		return configError{err}
 	}
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	go models.Run(ctx, registryPoll, nil)
+	end := following(c.Context,
+		follows{models.Run, s.ledgerFolders()},
+		follows{users.Run, []string{s.config.Paths.Predictions}},
+		follows{dossiers.Run, []string{s.config.Paths.Processed}})
+	defer end()
 	return running.Run(c.Context)
 }
 
-// registryPoll is how often the registry is asked which model is in production.
-const registryPoll = 5 * time.Second
+// followPoll is how often the registry and the data are looked at, beside the
+// hints that local folders give.
+const followPoll = 5 * time.Second
+
+// follows is something that looks for changes until its context ends.
+type follows struct {
+	run     func(ctx context.Context, poll time.Duration, folders []string)
+	folders []string // whose changes are a hint
+}
+
+// following runs followers until end, also while the server drains: requests
+// under way still ask them.
+func following(ctx context.Context, all ...follows) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, f := range all {
+		running.Go(func() { f.run(ctx, followPoll, f.folders) })
+	}
+	return func() {
+		stop()
+		running.Wait()
+	}
+}
 
 // follower follows the alias production.
 func (s *session) follower(r *registry.Registry) *serving.Follower {

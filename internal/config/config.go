@@ -70,6 +70,7 @@ type Paths struct {
 	Metrics     string `mapstructure:"metrics"`
 	Reports     string `mapstructure:"reports"`
 	Registry    string `mapstructure:"registry"`
+	Cache       string `mapstructure:"cache"`
 }
 
 // Generate is the world that churn generate simulates.
@@ -201,6 +202,7 @@ func (p *Paths) derive() {
 	set(&p.Metrics, p.Artifacts, "metrics")
 	set(&p.Reports, p.Artifacts, "reports")
 	set(&p.Registry, p.Artifacts, "registry")
+	set(&p.Cache, p.Artifacts, "cache")
 }
 
 // Digest identifies the settings in v, the sections that a stage reads.

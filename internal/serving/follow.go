@@ -80,6 +80,9 @@ func (f *Follower) Current() server.Predictor {
 	return nil
 }
 
+// Predictor returns the model in use, or nil.
+func (f *Follower) Predictor() *Predictor { return f.current.Load() }
+
 // Status says what is known of the model in use, and why a newer one is not.
 func (f *Follower) Status() server.ModelStatus {
 	f.mu.Lock()

@@ -55,3 +55,16 @@ func (r *registryVersions) Load(ctx context.Context, version string) (Version, e
 	}
 	return Version{Info: info, Bundle: v.Files[registry.BundleFile], Check: check}, nil
 }
+
+// FeatureSets returns what tells the fingerprints of the features of all models
+// in a registry, by digest of the version.
+func FeatureSets(r *registry.Registry) func(ctx context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (map[string]string, error) {
+		versions, err := r.List(ctx)
+		out := map[string]string{}
+		for i := range versions {
+			out[versions[i].Digest] = versions[i].Lineage.FeatureSet
+		}
+		return out, err
+	}
+}
