@@ -38,7 +38,7 @@ func operations() []operation {
 	text := func(name, doc string) parameter { return parameter{name, doc, object{"type": "string"}} }
 	list := []parameter{
 		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1}}, text("tier", "low, medium or high."), text("plan", ""), text("country", ""), text("marketing_source", ""),
-		text("search", "Beginning of the user id."), text("sort", "risk or user_id."), text("cursor", "next_cursor of the page before."),
+		text("search", "Beginning of the user id."), text("sort", "risk, user_id or last_activity (longest silent first)."), text("cursor", "next_cursor of the page before."),
 	}
 	all := []operation{
 		{key: "POST /predict", summary: "The risk of one row of features", query: reasons, request: PredictRequest{}, answer: Prediction{}},

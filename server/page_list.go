@@ -19,7 +19,7 @@ const listLimit = 50
 type listView struct {
 	Query   Query
 	Page    Page
-	Empty   bool // nobody was scored yet
+	Why     string // there is no list; "" = there is
 	First   string
 	Next    string // address of the next page; "" = the end
 	Export  string
@@ -53,8 +53,8 @@ func (s *Server) listPage(c echo.Context) error {
 	}
 	q.Limit = listLimit
 	page, err := s.options.Users.List(c.Request().Context(), q)
-	v := listView{Query: q, Page: page, Empty: errors.Is(err, ErrNoSnapshot), Tiers: []string{"high", "medium", "low"}}
-	if err != nil && !v.Empty {
+	v := listView{Query: q, Page: page, Why: whyAbsent(err), Tiers: []string{"high", "medium", "low"}}
+	if err != nil && !absent(err) {
 		return err
 	}
 	v.Filters = []filter{{"Plan", "plan", q.Plan, page.Snapshot.Plans}, {"Country", "country", q.Country, page.Snapshot.Countries}, {"Source", "marketing_source", q.Source, page.Snapshot.Sources}}
@@ -64,12 +64,26 @@ func (s *Server) listPage(c echo.Context) error {
 	}
 	q.Cursor = ""
 	v.First, v.Export = listPath("/at-risk", q), listPath("/at-risk.csv", q)
-	for _, x := range []sortLink{{Name: "Risk", Path: ""}, {Name: "User", Path: "user_id"}} {
+	for _, x := range []sortLink{{Name: "Risk", Path: ""}, {Name: "Last active", Path: "last_activity"}, {Name: "User", Path: "user_id"}} {
 		other := q
 		other.Sort = x.Path
 		v.Sorts = append(v.Sorts, sortLink{x.Name, listPath("/at-risk", other), q.Sort == x.Path || q.Sort == "risk" && x.Path == ""})
 	}
 	return s.show(c, pageList, "At risk", &v)
+}
+
+// absent reports whether there are no users to answer about.
+func absent(err error) bool { return errors.Is(err, ErrNoSnapshot) || errors.Is(err, ErrNotInUse) }
+
+// whyAbsent says why there are none, and what to do; "" where there are.
+func whyAbsent(err error) string {
+	switch {
+	case errors.Is(err, ErrNoSnapshot):
+		return "`churn run-all` goes from events to a list of users in one command; with a model in production, `churn score` is enough."
+	case errors.Is(err, ErrNotInUse):
+		return "The latest predictions are not in use yet: they are being read, or were refused. Look again in a minute; `/snapshots` says which."
+	}
+	return ""
 }
 
 // listQuery reads the selection of a form. Empty fields select nothing, since a

@@ -34,8 +34,11 @@ type modelView struct {
 // measureRow is a line of the table of figures.
 type measureRow struct {
 	Name, Meaning      string
-	Model, Rule, Floor string
+	Model, Rule, Floor figure
 }
+
+// figure is a value with its interval as they are read; – is what is not defined.
+type figure struct{ Value, Interval string }
 
 type importanceRow struct {
 	Importance
@@ -149,16 +152,16 @@ func measureRows(all []Measure) (out []measureRow) {
 	return out
 }
 
-// estimate writes a figure with its interval; – is what is not defined.
-func estimate(e Estimate, write figures.Format) string {
+// estimate writes a figure with its interval.
+func estimate(e Estimate, write figures.Format) figure {
 	switch {
 	case !figures.Finite(e.Value):
-		return "–"
+		return figure{Value: "–"}
 	case !figures.Finite(e.Low) || !figures.Finite(e.High) || e.Low == e.High:
-		return write(e.Value)
+		return figure{Value: write(e.Value)}
 	}
-	unit := " points"
-	return fmt.Sprintf("%s (%s to %s)", write(e.Value), strings.TrimSuffix(write(e.Low), unit), strings.TrimSuffix(write(e.High), unit))
+	const unit = " points"
+	return figure{write(e.Value), fmt.Sprintf("%s\u00a0to\u00a0%s", strings.TrimSuffix(write(e.Low), unit), strings.TrimSuffix(write(e.High), unit))}
 }
 
 // calibrationChart draws what was predicted against what happened.

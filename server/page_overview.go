@@ -19,6 +19,7 @@ const firstCalls = 10
 // overview is what people see first: whom to call, and whether to trust it.
 type overview struct {
 	Snapshot *Snapshot // nil = nobody was scored yet
+	Why      string    // if so, in words
 	Scored   string    // how long ago
 	First    []User
 	Prospect prospect
@@ -58,7 +59,8 @@ func (s *Server) overview(ctx context.Context) (v overview, err error) {
 		v.Drift = &drifts[n-1]
 	}
 	page, err := s.options.Users.List(ctx, Query{Limit: firstCalls})
-	if errors.Is(err, ErrNoSnapshot) {
+	if absent(err) {
+		v.Why = whyAbsent(err)
 		return v, nil
 	}
 	if err != nil {
@@ -79,6 +81,9 @@ func (s *Server) ofSnapshot(ctx context.Context, v *overview) (err error) {
 	}
 	v.Trend = trendOf(history)
 	v.Scored = v.Snapshot.Scored.UTC().Format("2\u00a0Jan\u00a02006, 15:04\u00a0UTC")
+	if fault := s.options.Users.Status().Error; fault != "" {
+		v.Notes = append(v.Notes, "Newer predictions are not in use: "+fault)
+	}
 	if age, old := s.age(v.Snapshot.AsOf); old {
 		v.Notes = append(v.Notes, fmt.Sprintf("The data end on %s, %s: call nobody by them before newer events are in. `churn run-all` reads them and scores anew.", writtenDate(v.Snapshot.AsOf), age))
 	}
@@ -133,6 +138,9 @@ func trendOf(history []Snapshot) *trend {
 // mostLines bounds the snapshots of a trend: a year of weeks.
 const mostLines = 53
 
+// widest is half of the width of a bar at most, as a share of the chart.
+const widest = 0.025
+
 // tierChart draws the users of high risk, and those of medium risk on top.
 func tierChart(lines []Snapshot) chart.Drawing {
 	days := make([]time.Time, len(lines))
@@ -142,14 +150,15 @@ func tierChart(lines []Snapshot) chart.Drawing {
 		values = append(values, float64(l.Tiers["high"]+l.Tiers["medium"]))
 	}
 	half := gap(days) / 2
+	wide := min(0.72*half, widest*(chart.Day(days[len(days)-1])-chart.Day(days[0])+2*half))
 	c := chart.Chart{Alt: fmt.Sprintf("Users of high and of medium risk on %d as-of dates; the numbers are in the table below.", len(lines)),
 		X: chart.Dates(days, half), Y: chart.Numbers(values, func(x float64) string { return figures.Whole(int(x)) })}
 	for i, l := range lines {
 		x, high, medium := chart.Day(days[i]), float64(l.Tiers["high"]), float64(l.Tiers["medium"])
 		tip := fmt.Sprintf("%s: %d high, %d medium, mean risk %s", writtenDate(l.AsOf), l.Tiers["high"], l.Tiers["medium"], figures.Percent1(l.MeanRisk))
 		c.Bars = append(c.Bars,
-			chart.Bar{From: x - 0.72*half, To: x + 0.72*half, Base: 0, Top: high, Ink: "high", Tip: tip},
-			chart.Bar{From: x - 0.72*half, To: x + 0.72*half, Base: high, Top: high + medium, Ink: "medium", Tip: tip})
+			chart.Bar{From: x - wide, To: x + wide, Base: 0, Top: high, Ink: "high", Tip: tip},
+			chart.Bar{From: x - wide, To: x + wide, Base: high, Top: high + medium, Ink: "medium", Tip: tip})
 	}
 	d := c.Draw()
 	d.Legend = []chart.Entry{{Name: "high risk", Ink: "high", Style: "bar"}, {Name: "medium risk", Ink: "medium", Style: "bar"}}

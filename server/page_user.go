@@ -64,14 +64,14 @@ func (s *Server) userPage(c echo.Context) error {
 	switch {
 	case err == nil:
 		v.Scored, v.Risk, v.Tier, v.AtRisk, v.Tenure = &u, u.Risk, u.Tier, true, plural(int(u.SinceSignup), "day")
-	case !errors.Is(err, ErrNoUser) && !errors.Is(err, ErrNoSnapshot):
+	case !errors.Is(err, ErrNoUser) && !absent(err):
 		return err
 	}
 	d, missing := s.options.Dossiers.Dossier(ctx, id)
 	switch {
 	case missing == nil:
 		v.tell(&d)
-	case !errors.Is(missing, ErrNoUser) && !errors.Is(missing, ErrNoSnapshot) && !errors.Is(missing, ErrNoModel):
+	case !errors.Is(missing, ErrNoUser) && !absent(missing) && !errors.Is(missing, ErrNoModel):
 		return missing
 	case v.Scored == nil:
 		return Refuse(NotFound, "nobody knows a user %q", clip(id))
@@ -196,7 +196,10 @@ func activityOf(d *Dossier) *activity {
 	c.Series = []chart.Series{failed, tickets}
 	c.Alt = fmt.Sprintf("Events a day from %s to %s: active on %d of %d days. The numbers are in the table below.", writtenDate(a.From), writtenDate(d.AsOf), a.Active, a.Length)
 	a.Chart = c.Draw()
-	a.Chart.Legend = []chart.Entry{{Name: "events of an active day", Ink: "model", Style: "bar"}, {Name: "billing only", Ink: "quiet", Style: "bar"}}
+	a.Chart.Legend = []chart.Entry{{Name: "events of an active day", Ink: "model", Style: "bar"}}
+	if a.Active < len(a.Days) {
+		a.Chart.Legend = append(a.Chart.Legend, chart.Entry{Name: "billing only", Ink: "quiet", Style: "bar"})
+	}
 	for _, x := range []struct {
 		series chart.Series
 		style  string

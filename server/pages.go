@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"html/template"
 	"math"
 	"net/http"
@@ -207,7 +206,7 @@ func (s *Server) showStatus(c echo.Context, status int, name string, l layout) e
 		case err == nil:
 			l.AsOf = snapshot.AsOf
 			l.Age, l.Old = s.age(snapshot.AsOf)
-		case !errors.Is(err, ErrNoSnapshot):
+		case !absent(err):
 			return err
 		}
 	}
