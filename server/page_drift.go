@@ -38,7 +38,7 @@ type driftRow struct {
 type pastDrift struct {
 	AsOf, Version, Status string
 	Rows, Moved           int
-	Share                 float64
+	Share                 float64 // of what the model goes by
 }
 
 func (s *Server) driftPage(c echo.Context) error {
@@ -70,7 +70,7 @@ func (v *driftView) read(all []Drift, chosen string) {
 		v.draw(all)
 	}
 	for _, d := range all {
-		p := pastDrift{AsOf: d.AsOf, Version: d.Version, Status: d.Status, Rows: d.Rows, Share: d.MovedShare}
+		p := pastDrift{AsOf: d.AsOf, Version: d.Version, Status: d.Status, Rows: d.Rows, Share: d.Moved}
 		for _, f := range d.Features {
 			if f.Status != statusOK {
 				p.Moved++
@@ -94,18 +94,19 @@ const (
 func driftVerdict(d *Drift) string {
 	switch d.Status {
 	case statusOK:
-		return "Users are as they were when the model learned."
+		return "Users are much as they were when the model learned."
 	case statusFail:
-		return "Users have moved away from those that the model has learned from: do not trust its risks before somebody has looked."
+		return "Users have moved away from those that the model has learned from: look before you trust its risks."
 	}
 	return "Some things have moved; the risks can be used."
 }
 
-// driftRows lists the risk first, then the features, the most moved first.
+// driftRows lists the risk first, then the features: what changed suddenly, then
+// what moved most seriously, then what the model goes by most.
 func driftRows(d *Drift) []driftRow {
 	all := slices.Clone(d.Features)
 	slices.SortStableFunc(all, func(a, b Drifted) int {
-		return cmp.Or(cmp.Compare(severity(b.Status), severity(a.Status)), cmp.Compare(b.PSI, a.PSI))
+		return cmp.Or(cmp.Compare(sudden(b), sudden(a)), cmp.Compare(severity(b.Status), severity(a.Status)), cmp.Compare(b.Importance, a.Importance), cmp.Compare(b.PSI, a.PSI))
 	})
 	if d.Score != nil {
 		score := *d.Score
@@ -121,6 +122,13 @@ func driftRows(d *Drift) []driftRow {
 		out[i] = driftRow{Drifted: f, Width: share(f.PSI / scale), Warn: share(f.WarnLimit / scale), Fail: share(f.FailLimit / scale)}
 	}
 	return out
+}
+
+func sudden(f Drifted) int {
+	if f.Sudden {
+		return 1
+	}
+	return 0
 }
 
 func severity(status string) int { return slices.Index([]string{statusOK, "warn", statusFail}, status) }
@@ -201,18 +209,18 @@ func (d *Drift) find(name string) *Drifted {
 	return &d.Features[i]
 }
 
-// shareChart draws the share of the features that moved.
+// shareChart draws how much of what the model goes by has moved.
 func shareChart(all []Drift) *chart.Drawing {
-	moved, limit := chart.Series{Name: "features that moved", Ink: "model", Style: chart.Solid}, chart.Series{Name: "fails from", Ink: "high", Style: chart.Dashed}
+	moved, limit := chart.Series{Name: "importance of what has moved", Ink: "model", Style: chart.Solid}, chart.Series{Name: "fails from", Ink: "high", Style: chart.Dashed}
 	values := []float64{0}
 	days := make([]time.Time, len(all))
 	for i, d := range all {
 		days[i] = day(d.AsOf)
-		values = append(values, d.MovedShare, d.MovedLimit)
+		values = append(values, d.Moved, d.MovedLimit)
 		x := chart.Day(days[i])
-		moved.Points = append(moved.Points, chart.Point{X: x, Y: d.MovedShare, Tip: fmt.Sprintf("%s: %s (%s)", writtenDate(d.AsOf), figures.Percent(d.MovedShare), d.Status)})
+		moved.Points = append(moved.Points, chart.Point{X: x, Y: d.Moved, Tip: fmt.Sprintf("%s: %s (%s)", writtenDate(d.AsOf), figures.Percent(d.Moved), d.Status)})
 		limit.Points = append(limit.Points, chart.Point{X: x, Y: d.MovedLimit})
 	}
-	d := chart.Chart{Alt: fmt.Sprintf("Share of the features that moved on %d dates, with the limit.", len(all)), X: chart.Dates(days, 1), Y: chart.Numbers(values, figures.Percent), Series: []chart.Series{limit, moved}}.Draw()
+	d := chart.Chart{Alt: fmt.Sprintf("Importance of the features that had moved on %d dates, with the limit.", len(all)), X: chart.Dates(days, 1), Y: chart.Numbers(values, figures.Percent), Series: []chart.Series{limit, moved}}.Draw()
 	return &d
 }

@@ -57,8 +57,7 @@ func (s *Server) modelPage(c echo.Context) error {
 			v.read(&card)
 		case errors.Is(err, ErrNotKept):
 		default:
-			s.log.Warn("read the model card", "request_id", RequestID(c), "model_version", info.Version, "error", err)
-			v.Warnings = append(v.Warnings, "What the registry knows of this version cannot be read now; the server's log says why. The model goes on answering.")
+			s.unread(c, "the papers of this version", err, &v.Warnings)
 		}
 	}
 	past, err := s.options.Pages.Ledger.Past(ctx)
@@ -66,8 +65,7 @@ func (s *Server) modelPage(c echo.Context) error {
 	case err == nil:
 		v.remember(&past)
 	case !errors.Is(err, ErrNotKept):
-		s.log.Warn("read the ledger", "request_id", RequestID(c), "error", err)
-		v.Warnings = append(v.Warnings, "The history of the models cannot be read now; the server's log says why.")
+		s.unread(c, "the moves of the models", err, &v.Warnings)
 	}
 	v.MayMove, v.Why = s.mayMove(c)
 	return s.show(c, pageModel, "Model", &v)

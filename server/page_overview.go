@@ -34,30 +34,21 @@ type overview struct {
 }
 
 func (s *Server) overviewPage(c echo.Context) error {
-	v, err := s.overview(c.Request().Context())
+	v, err := s.overview(c)
 	if err != nil {
 		return err
 	}
 	return s.show(c, pageOverview, "Overview", v)
 }
 
-func (s *Server) overview(ctx context.Context) (v overview, err error) {
+func (s *Server) overview(c echo.Context) (v overview, err error) {
+	ctx := c.Request().Context()
 	v.Status = s.options.Models.Status()
 	if model := s.options.Models.Current(); model != nil {
 		info := model.Info()
 		v.Model, v.Measure = &info, measureOf(&info)
 	}
-	if v.Alarms, err = s.options.Pages.Alarms.Alarms(ctx); err != nil && !errors.Is(err, ErrNotKept) {
-		return v, err
-	}
-	v.Kept = err == nil
-	drifts, err := s.options.Pages.Drifts.Drifts(ctx)
-	if err != nil {
-		return v, err
-	}
-	if n := len(drifts); n > 0 {
-		v.Drift = &drifts[n-1]
-	}
+	s.watched(c, &v)
 	page, err := s.options.Users.List(ctx, Query{Limit: firstCalls})
 	if absent(err) {
 		v.Why = whyAbsent(err)
@@ -68,6 +59,29 @@ func (s *Server) overview(ctx context.Context) (v overview, err error) {
 	}
 	v.Snapshot, v.First = &page.Snapshot, page.Users
 	return v, s.ofSnapshot(ctx, &v)
+}
+
+// watched adds what the monitors found. What cannot be read of it is said: the list
+// does not depend on it.
+func (s *Server) watched(c echo.Context, v *overview) {
+	alarms, err := s.options.Pages.Alarms.Alarms(c.Request().Context())
+	v.Alarms, v.Kept = alarms, err == nil
+	if err != nil && !errors.Is(err, ErrNotKept) {
+		s.unread(c, "the alarms", err, &v.Notes)
+	}
+	drifts, err := s.options.Pages.Drifts.Drifts(c.Request().Context())
+	if err != nil {
+		s.unread(c, "the drift reports", err, &v.Notes)
+	}
+	if n := len(drifts); n > 0 {
+		v.Drift = &drifts[n-1]
+	}
+}
+
+// unread notes on a page that something cannot be read, and in the log why.
+func (s *Server) unread(c echo.Context, what string, err error, notes *[]string) {
+	s.log.Warn("read "+what, "request_id", RequestID(c), "error", err)
+	*notes = append(*notes, fmt.Sprintf("It is not known what %s say: they cannot be read now; the server's log says why (request %s).", what, RequestID(c)))
 }
 
 // ofSnapshot adds what there is only once users were scored.

@@ -139,6 +139,8 @@ type Drifted struct {
 	MissingBefore        float64
 	Missing              float64
 	Unseen               float64 // share of values that the reference does not have
+	Importance           float64 // share of what the model goes by
+	Sudden               bool    // it changed within days, against the weeks before
 	Cells                []Cell  // none = the distribution is not kept
 }
 
@@ -147,24 +149,26 @@ type Drifted struct {
 type Drift struct {
 	AsOf, Version string
 	Status        string // ok, warn or fail
+	Reference     string // training, or same-weeks-last-term
 	Rows, Users   int
-	MovedShare    float64 // of the features
-	MovedLimit    float64 // from which the whole fails
+	Reasons       []string // what made it warn or fail
+	Notes         []string // what could not be looked at, and why
+	Moved         float64  // importance of the features that have moved; all together have 1
+	MovedLimit    float64  // from which the whole fails
 	Features      []Drifted
 	Score         *Drifted // nil = it was not compared
 }
 
 // Drifts tells of the comparisons made.
 type Drifts interface {
-	// Drifts returns them by as-of date, oldest first; the distributions are those
-	// of the last. None is no error.
+	// Drifts returns them by as-of date, oldest first. None is no error.
 	Drifts(ctx context.Context) ([]Drift, error)
 }
 
 // Alarm is something that a monitor watches.
 type Alarm struct {
 	Name  string
-	State string // pending, firing or resolved
+	State string // AlarmPending or AlarmFiring
 	Since time.Time
 	Text  string
 }
@@ -197,11 +201,17 @@ func (p Pages) complete() Pages {
 	return p
 }
 
+// The states of an alarm that are worth a word.
+const (
+	AlarmPending = "pending" // not bad for long enough yet
+	AlarmFiring  = "firing"
+)
+
 // ErrNotKept says that nobody keeps what was asked for.
 var ErrNotKept = errors.New("this is not kept yet")
 
 // Alarms tells which alarms there are.
 type Alarms interface {
-	// Alarms returns those that are not inactive, or ErrNotKept.
+	// Alarms returns those that fire, then those that are pending, or ErrNotKept.
 	Alarms(ctx context.Context) ([]Alarm, error)
 }
