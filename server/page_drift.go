@@ -18,8 +18,9 @@ type driftView struct {
 	Latest   *Drift // nil = nobody has looked yet
 	Version  string // of the model in use
 	Verdict  string
-	Rows     []driftRow
-	Moved    int // features that warn or fail
+	Rows     []driftRow // that have moved, the risk itself first
+	Resting  []driftRow // the others
+	Moved    int        // features that warn or fail
 	Chosen   *driftRow
 	Cells    *chart.Drawing // distribution of the chosen one
 	OverTime *chart.Drawing // its index
@@ -56,16 +57,7 @@ func (s *Server) driftPage(c echo.Context) error {
 func (v *driftView) read(all []Drift, chosen string) {
 	v.Latest = &all[len(all)-1]
 	v.Verdict = driftVerdict(v.Latest)
-	v.Rows = driftRows(v.Latest)
-	for i := range v.Rows {
-		r := &v.Rows[i]
-		if r.Status != statusOK && r.Name != scoreRow {
-			v.Moved++
-		}
-		if r.Name == chosen || chosen == "" && i == 0 {
-			r.On, v.Chosen = true, r
-		}
-	}
+	v.divide(driftRows(v.Latest), chosen)
 	if v.Chosen != nil {
 		v.draw(all)
 	}
@@ -82,6 +74,26 @@ func (v *driftView) read(all []Drift, chosen string) {
 		v.Shares = shareChart(all)
 	}
 	slices.Reverse(v.Past)
+}
+
+// divide puts the rows into those that have moved, with the risk itself, and those
+// at rest, and notes the chosen one: the first, if none is named.
+func (v *driftView) divide(rows []driftRow, chosen string) {
+	for i := range rows {
+		r := &rows[i]
+		if r.Name == chosen || chosen == "" && i == 0 {
+			r.On, v.Chosen = true, r
+		}
+		switch {
+		case r.Name == scoreRow || r.Sudden || r.Status != statusOK:
+			v.Rows = append(v.Rows, *r)
+		default:
+			v.Resting = append(v.Resting, *r)
+		}
+		if r.Name != scoreRow && r.Status != statusOK {
+			v.Moved++
+		}
+	}
 }
 
 // The statuses, and the name of the row of the risk itself.

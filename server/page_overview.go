@@ -66,6 +66,11 @@ func (s *Server) overview(c echo.Context) (v overview, err error) {
 func (s *Server) watched(c echo.Context, v *overview) {
 	alarms, err := s.options.Pages.Alarms.Alarms(c.Request().Context())
 	v.Alarms, v.Kept = alarms, err == nil
+	for _, a := range alarms {
+		if a.State == AlarmFiring {
+			v.Notes = append(v.Notes, fmt.Sprintf("Alarm %s: %s", a.Name, a.Text))
+		}
+	}
 	if err != nil && !errors.Is(err, ErrNotKept) {
 		s.unread(c, "the alarms", err, &v.Notes)
 	}
@@ -94,7 +99,7 @@ func (s *Server) ofSnapshot(ctx context.Context, v *overview) (err error) {
 		return err
 	}
 	v.Trend = trendOf(history)
-	v.Scored = v.Snapshot.Scored.UTC().Format("2\u00a0Jan\u00a02006, 15:04\u00a0UTC")
+	v.Scored = moment(v.Snapshot.Scored)
 	if fault := s.options.Users.Status().Error; fault != "" {
 		v.Notes = append(v.Notes, "Newer predictions are not in use: "+fault)
 	}

@@ -74,7 +74,7 @@ func (p *pageSet) addAsset(name, contentType string) (address string) {
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"percent": figures.Percent, "percent1": figures.Percent1, "whole": figures.Whole, "money": figures.Money, "decimals": func(digits int, x float64) string { return figures.Decimals(digits)(x) },
-		"signed": func(x float64) string { return figures.Signed(figures.Decimals(2))(x) }, "date": writtenDate, "moment": func(t time.Time) string { return t.UTC().Format("2\u00a0Jan\u00a02006, 15:04\u00a0UTC") },
+		"signed": func(x float64) string { return figures.Signed(figures.Decimals(2))(x) }, "date": writtenDate, "moment": moment,
 		"user": func(id string) string { return "/user?" + url.Values{"id": {id}}.Encode() }, "plural": plural, "silent": silent, "value": valueText, "width": share,
 		"count": func(x float64) string { return figures.Whole(int(math.Round(x))) }, "less": func(n int) string { return figures.Whole(-n) }, "gain": func(x float64) string { return figures.Signed(figures.Money)(x) }, "kind": kindName, "plain": figures.Plain, "said": said,
 		"feature": func(name string) string { return "/drift?" + url.Values{"feature": {name}}.Encode() + "#feature" },
@@ -88,6 +88,14 @@ func writtenDate(text string) string {
 		return text
 	}
 	return d.Format("2\u00a0Jan\u00a02006")
+}
+
+// moment writes a time in UTC to the minute.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "unknown"
+	}
+	return t.UTC().Format("2\u00a0Jan\u00a02006, 15:04\u00a0UTC")
 }
 
 // plural writes a number with its word: 1 user, 2 users.
@@ -199,8 +207,9 @@ func here(path string) string {
 }
 
 func (s *Server) showStatus(c echo.Context, status int, name string, l layout) error {
-	l.Style, l.Script, l.Icon, l.Version = s.pages.style, s.pages.script, s.pages.icon, s.options.Models.Status().Version
-	if status == http.StatusOK {
+	l.Style, l.Script, l.Icon = s.pages.style, s.pages.script, s.pages.icon
+	if status == http.StatusOK { // whoever was refused learns nothing
+		l.Version = s.options.Models.Status().Version
 		snapshot, err := s.options.Users.Snapshot(c.Request().Context())
 		switch {
 		case err == nil:
