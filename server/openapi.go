@@ -268,6 +268,7 @@ func docsStyle(c echo.Context) error {
 
 // docsView is what the page shows.
 type docsView struct {
+	Icon       string // address
 	Operations []docsOperation
 	Schemas    []docsSchema
 	Problems   []docsProblem
@@ -297,7 +298,7 @@ type docsProblem struct {
 
 // docsView reads the page's content off the description.
 func (s *Server) docsView() docsView {
-	var v docsView
+	v := docsView{Icon: s.pages.icon}
 	description := s.description()
 	for _, o := range operations() {
 		method, path, _ := strings.Cut(o.key, " ")

@@ -60,7 +60,7 @@ async function watched(browser, server, options = {}) {
   const context = await browser.newContext({ viewport: sizes.desk, httpCredentials: { username: "anybody", password: options.key ?? server.admin }, acceptDownloads: true, ...options });
   const page = await context.newPage();
   const faults = [];
-  page.on("console", (m) => ["error", "warning"].includes(m.type()) && faults.push(`console: ${m.text()}`));
+  page.on("console", (m) => ["error", "warning"].includes(m.type()) && faults.push(`console: ${m.text()} ${m.location().url}`));
   page.on("pageerror", (e) => faults.push(`script: ${e.message}`));
   page.on("requestfailed", (r) => !r.failure().errorText.includes("ERR_ABORTED") && faults.push(`failed: ${r.url()} ${r.failure().errorText}`));
   context.on("request", (r) => new URL(r.url()).origin !== server.url && !r.url().startsWith("data:") && faults.push(`leaves the host: ${r.url()}`));
