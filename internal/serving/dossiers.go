@@ -82,7 +82,11 @@ func (d *Dossiers) Reload(ctx context.Context) error {
 	if due, err := d.standing.due(mark); !due {
 		return err
 	}
-	l, err := d.options.Data.Open()
+	var l *prepare.Lookup
+	err = guard(func() (err error) {
+		l, err = d.options.Data.Open()
+		return err
+	})
 	if err != nil {
 		return d.standing.refuse(ctx, mark, err)
 	}

@@ -82,7 +82,11 @@ func (u *Users) mark() string {
 }
 
 func (h *history) sumUp(ctx context.Context, t Table) {
-	s, err := snapshot.Summarise(ctx, t.Source)
+	var s server.Snapshot
+	err := guard(func() (err error) {
+		s, err = snapshot.Summarise(ctx, t.Source)
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -116,4 +117,14 @@ func (s *standing) report(err error, fresh bool) {
 	if fresh {
 		s.log.Error("the latest "+s.what+" are not taken", "error", err, "in_use", asOf)
 	}
+}
+
+// guard turns a panic over what is read into an error: what is in use must go on.
+func guard(read func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it cannot be read: %v", r)
+		}
+	}()
+	return read()
 }

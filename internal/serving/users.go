@@ -166,7 +166,7 @@ func (u *Users) Reload(ctx context.Context) error {
 	if due, err := u.standing.due(table.Mark); !due {
 		return err
 	}
-	if err := u.use(ctx, table); err != nil {
+	if err := guard(func() error { return u.use(ctx, table) }); err != nil {
 		return u.standing.refuse(ctx, table.Mark, err)
 	}
 	return nil
