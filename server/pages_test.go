@@ -120,7 +120,6 @@ func (c *crowd) History(context.Context) ([]Snapshot, error) {
 // evidence is everything that pages show beside the users.
 type evidence struct {
 	noDossiers
-	noEvidence
 	asked  Return
 	refuse error
 }

@@ -86,16 +86,38 @@ func Whole(n int) string {
 	return text
 }
 
-// Step returns a distance of 1, 2 or 5 times a power of ten that divides a width
-// into at most wanted parts; 1 for no width.
-func Step(width float64, wanted int) float64 {
+// Ticks returns the values at which an axis is marked that holds the given ones:
+// at most wanted parts, and one more at either end so that it begins and ends at
+// a mark. Values that are not finite do not count.
+func Ticks(values []float64, wanted int) (out []float64) {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range values {
+		if Finite(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	if low > high {
+		low, high = 0, 1
+	}
+	step := niceStep(high-low, float64(wanted))
+	first, last := math.Floor(low/step), math.Ceil(high/step)
+	if first == last {
+		last++
+	}
+	for k := first; k <= last; k++ {
+		out = append(out, k*step)
+	}
+	return out
+}
+
+// niceStep returns a step of 1, 2 or 5 times a power of ten.
+func niceStep(width, wanted float64) float64 {
 	if !(width > 0) {
 		return 1
 	}
-	n := float64(wanted)
-	power := math.Pow(10, math.Floor(math.Log10(width/n)))
+	power := math.Pow(10, math.Floor(math.Log10(width/wanted)))
 	for _, k := range []float64{1, 2, 5} {
-		if width/(k*power) <= n {
+		if width/(k*power) <= wanted {
 			return k * power
 		}
 	}

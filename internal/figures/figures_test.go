@@ -17,14 +17,18 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// A step divides every width into a readable number of parts.
-func TestStep(t *testing.T) {
-	for _, width := range []float64{1e-9, 0.1, 0.66, 1, 3, 7, 999, 1e12} {
-		if parts := width / Step(width, 5); parts > 5 || parts < 1.9 {
-			t.Errorf("width %v: %v parts", width, parts)
+// The marks hold the values, begin and end the axis, and are a readable number.
+func TestTicks(t *testing.T) {
+	for _, values := range [][]float64{{0, 0.66}, {-300, 240}, {0, 0}, {5, 5}, {1e-9, 3e-9}, {0, 1e12}, {}, {math.NaN(), 2}, {math.Inf(1)}, {-0.1, -0.05}} {
+		ticks := Ticks(values, 5)
+		first, last := ticks[0], ticks[len(ticks)-1]
+		if len(ticks) < 2 || len(ticks) > 8 || !(first < last) {
+			t.Errorf("%v: %v", values, ticks)
 		}
-	}
-	if Step(0, 5) != 1 || Step(math.NaN(), 5) != 1 {
-		t.Error("no width has no step of 1")
+		for _, v := range values {
+			if Finite(v) && (v < first || v > last) {
+				t.Errorf("%v lies outside of %v", v, ticks)
+			}
+		}
 	}
 }

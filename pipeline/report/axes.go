@@ -1,8 +1,6 @@
 package report
 
 import (
-	"math"
-
 	"churn/internal/figures"
 	"churn/pipeline"
 )
@@ -22,25 +20,11 @@ const wanted = 5
 // numbers is an axis that holds the values and begins and ends at a tick.
 // Values that are not finite do not count.
 func numbers(label string, values []float64, write func(float64) string) axis {
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, v := range values {
-		if figures.Finite(v) {
-			low, high = min(low, v), max(high, v)
-		}
-	}
-	if low > high {
-		low, high = 0, 1
-	}
-	step := figures.Step(high-low, wanted)
-	first, last := math.Floor(low/step), math.Ceil(high/step)
-	if first == last {
-		last++
-	}
 	a := axis{label: label}
-	for k := first; k <= last; k++ {
-		a.ticks = append(a.ticks, tick{k * step, write(k * step)})
+	for _, v := range figures.Ticks(values, wanted) {
+		a.ticks = append(a.ticks, tick{v, write(v)})
 	}
-	a.min, a.max = first*step, last*step
+	a.min, a.max = a.ticks[0].at, a.ticks[len(a.ticks)-1].at
 	return a
 }
 

@@ -1,7 +1,6 @@
 package chart
 
 import (
-	"math"
 	"time"
 
 	"churn/internal/figures"
@@ -12,25 +11,11 @@ const steps = 4
 
 // Numbers returns an axis that holds the values, and begins and ends at a tick.
 // Values that are not finite do not count.
-func Numbers(values []float64, write figures.Format) Axis {
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, v := range values {
-		if figures.Finite(v) {
-			low, high = min(low, v), max(high, v)
-		}
+func Numbers(values []float64, write figures.Format) (a Axis) {
+	for _, v := range figures.Ticks(values, steps) {
+		a.Ticks = append(a.Ticks, Tick{v, write(v)})
 	}
-	if low > high {
-		low, high = 0, 1
-	}
-	step := figures.Step(high-low, steps)
-	first, last := math.Floor(low/step), math.Ceil(high/step)
-	if first == last {
-		last++
-	}
-	a := Axis{Min: first * step, Max: last * step}
-	for k := first; k <= last; k++ {
-		a.Ticks = append(a.Ticks, Tick{k * step, write(k * step)})
-	}
+	a.Min, a.Max = a.Ticks[0].At, a.Ticks[len(a.Ticks)-1].At
 	return a
 }
 
