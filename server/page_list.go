@@ -145,6 +145,9 @@ func (s *Server) exportUsers(c echo.Context) error {
 	header.Set(echo.HeaderContentType, "text/csv; charset=utf-8; header=present")
 	header.Set(echo.HeaderContentDisposition, fmt.Sprintf(`attachment; filename="churn_at_risk_%s.csv"`, snapshot.AsOf))
 	c.Response().WriteHeader(http.StatusOK)
+	if c.Request().Method == http.MethodHead {
+		return nil
+	}
 	return s.writeUsers(c, q)
 }
 
