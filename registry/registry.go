@@ -102,10 +102,15 @@ func (r *Registry) get(ctx context.Context, key string, v framed, remedy string)
 		return fmt.Errorf("registry: %w", err)
 	}
 	if err := decode(text, v); err != nil {
-		return fmt.Errorf("registry: %s: %w; %s", r.store.Locate(key), err, remedy)
+		return broken{fmt.Errorf("registry: %s: %w; %s", r.store.Locate(key), err, remedy)}
 	}
 	return nil
 }
+
+// broken is the error of an object that was read, but is not what was written.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 

@@ -234,6 +234,10 @@ try {
   }
 } finally {
   await browser?.close();
-  server?.child.kill("SIGTERM");
+  if (server) {
+    const ended = new Promise((done) => server.child.once("exit", done));
+    server.child.kill("SIGTERM");
+    await ended;
+  }
   rmSync(dir, { recursive: true, force: true });
 }

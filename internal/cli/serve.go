@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +73,15 @@ func following(ctx context.Context, all ...follows) (end func()) {
 	}
 }
 
+// reader names this process to the registry, from which it holds models.
+func (s *session) reader() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("churn serve on %s, process %d, since %s", host, os.Getpid(), s.now().UTC().Format(time.RFC3339))
+}
+
 // follower follows the alias production.
 func (s *session) follower(r *registry.Registry) *serving.Follower {
 	settings := func() serving.Settings {
@@ -82,7 +92,7 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"churn/internal/table"
 	"churn/pipeline"
@@ -23,6 +24,7 @@ import (
 	"churn/pipeline/source"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
+	"churn/registry/store"
 	"churn/server"
 )
 
@@ -91,6 +93,19 @@ type Registry struct {
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
 }
 
+// Validate returns all faults, each with its dotted key.
+func (r Registry) Validate() (err error) {
+	if r.URL != "" {
+		if fault := store.CheckURL(r.URL); fault != nil {
+			err = fmt.Errorf("registry.url: %w; the path of a folder goes into paths.registry", fault)
+		}
+	}
+	if r.KeepDays < 0 {
+		err = errors.Join(err, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", r.KeepDays))
+	}
+	return err
+}
+
 // Monitor is read by the monitors.
 type Monitor struct {
 	WarnPSI float64 `mapstructure:"warn_psi"`
@@ -143,20 +158,13 @@ func (c *Config) Check() error {
 	if _, err := table.ParseFormat(c.Data.Format); err != nil {
 		errs = append(errs, fmt.Errorf("data.format: %w", err))
 	}
-	for _, p := range [][2]string{{"paths.data", c.Paths.Data}, {"paths.artifacts", c.Paths.Artifacts}} {
-		if p[1] == "" {
-			errs = append(errs, fmt.Errorf("%s: is empty; name a folder", p[0]))
-		}
-	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
 		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Registry.KeepDays < 0 {
-		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
-	}
+	errs = append(errs, c.Registry.Validate(), c.Paths.validate())
 	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
 		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))
 	}
@@ -186,6 +194,19 @@ func (c *Config) Simulation() (generate.Params, error) {
 		errs = append(errs, p.Validate())
 	}
 	return p, errors.Join(errs...)
+}
+
+// validate returns all faults, each with its dotted key.
+func (p *Paths) validate() (err error) {
+	for _, f := range [][2]string{{"paths.data", p.Data}, {"paths.artifacts", p.Artifacts}} {
+		if f[1] == "" {
+			err = errors.Join(err, fmt.Errorf("%s: is empty; name a folder", f[0]))
+		}
+	}
+	if strings.Contains(p.Registry, "://") {
+		err = errors.Join(err, errors.New("paths.registry: is the path of a folder; the URL of an object store goes into registry.url"))
+	}
+	return err
 }
 
 // derive fills in the paths that were left open.

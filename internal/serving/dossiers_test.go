@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +46,11 @@ func newDossiers(t testing.TB, data Data, p *Predictor, log *output) *Dossiers {
 // The law: what a dossier says of a user is what the batch path says, bit for
 // bit: the explanation as of the last day, and each earlier risk as of its date.
 func TestDossierEqualsBatch(t *testing.T) {
-	w := newWorld(t, 150)
+	users := 150
+	if raceEnabled {
+		users = 50
+	}
+	w := newWorld(t, users)
 	for _, m := range w.models(t) {
 		info := server.ModelInfo{Version: m.Version, FeatureSet: "set", AsOf: (w.span.Last - 10).String()}
 		d := newDossiers(t, file(w.prepared), NewPredictor(m, info, w.settings), &output{})
@@ -69,7 +72,7 @@ func TestDossierEqualsBatch(t *testing.T) {
 				t.Fatalf("%s, user %s: %v (-batch +dossier)\n%s", m.Bundle.Kind, timeline.User.ID, err, diff)
 			}
 		}
-		if seen < 100 {
+		if seen < users/2 {
 			t.Errorf("%d users only", seen)
 		}
 	}
@@ -180,23 +183,13 @@ func TestDossiersFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var load sync.WaitGroup
-	stop := make(chan struct{})
-	for range 2 {
-		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if got, err := d.Dossier(t.Context(), id); err != nil || got.Risk != want.Risk {
-					t.Errorf("%v: risk %v, want %v", err, got.Risk, want.Risk)
-				}
-			}
-		})
-	}
+	load := newLoad(t, func() {
+		if got, err := d.Dossier(t.Context(), id); err != nil || got.Risk != want.Risk {
+			t.Errorf("%v: risk %v, want %v", err, got.Risk, want.Risk)
+		}
+	})
 	for i := range 20 {
+		load.more()
 		copyFile(t, w.prepared, path)
 		later := time.Unix(int64(1800000000+i), 0)
 		if err := errors.Join(os.Chtimes(path, later, later), d.Reload(t.Context())); err != nil {
@@ -223,8 +216,7 @@ func TestDossiersFollow(t *testing.T) {
 			t.Errorf("%s: %+v", what, s)
 		}
 	}
-	close(stop)
-	load.Wait()
+	load.stop()
 	if s := d.Status(); s.Refusals != 3 || s.Errors != 3 {
 		t.Errorf("%+v\n%s", s, log)
 	}

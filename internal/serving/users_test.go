@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,40 +189,24 @@ func TestUsersSwapUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var asked atomic.Int64
-	var load sync.WaitGroup
-	stop := make(chan struct{})
-	for range 2 {
-		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				u, s, err := o.Find(t.Context(), "1")
-				if err != nil || u.AsOf != s.AsOf || u.Risk != risks[s.AsOf] {
-					t.Errorf("%v: %+v of %+v", err, u, s)
-				}
-				page, err := o.List(t.Context(), server.Query{Limit: 50})
-				if err != nil || len(page.Users) != 50 || page.Users[49].AsOf != page.Snapshot.AsOf {
-					t.Errorf("%v: %d users of %+v", err, len(page.Users), page.Snapshot)
-				}
-				asked.Add(1)
-			}
-		})
-	}
-	for i := 1; i <= swaps; i++ {
-		for before := asked.Load(); asked.Load() < before+5; { // load between any two swaps
-			time.Sleep(50 * time.Microsecond)
+	load := newLoad(t, func() {
+		u, s, err := o.Find(t.Context(), "1")
+		if err != nil || u.AsOf != s.AsOf || u.Risk != risks[s.AsOf] {
+			t.Errorf("%v: %+v of %+v", err, u, s)
 		}
+		page, err := o.List(t.Context(), server.Query{Limit: 50})
+		if err != nil || len(page.Users) != 50 || page.Users[49].AsOf != page.Snapshot.AsOf {
+			t.Errorf("%v: %d users of %+v", err, len(page.Users), page.Snapshot)
+		}
+	})
+	for i := 1; i <= swaps; i++ {
+		load.more() // between any two swaps
 		o.score(t, 50, day0+pipeline.Date(i))
 		o.reload(t)
 	}
-	close(stop)
-	load.Wait()
+	load.stop()
 	if s := o.Status(); s.Swaps != swaps+1 || s.Refusals != 0 || s.Errors != 0 {
-		t.Errorf("%d questions, %+v", asked.Load(), s)
+		t.Errorf("%d questions, %+v", load.asked.Load(), s)
 	}
 	if _, err := o.List(t.Context(), server.Query{Limit: 10, Cursor: first.Cursor}); !errors.Is(err, server.ErrCursorExpired) {
 		t.Errorf("an old cursor: %v", err)
