@@ -234,6 +234,11 @@ func (s *session) judge(ctx context.Context, r *registry.Registry, selected chal
 			return d, fmt.Errorf("the model in production cannot be compared with: %w; `churn registry rollback --reason TEXT` takes the one before, `churn promote %s --force --reason TEXT` this one", unread, selected.Version)
 		}
 	}
+	if in.Champion != nil {
+		if in.Shadow, err = s.shadowed(ctx, r, champion, &v.Manifest); err != nil {
+			return d, err
+		}
+	}
 	if in.Barred, err = barred(ctx, r, selected.Version); err != nil {
 		return d, err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,7 @@ func serveCommand(s *session) *cli.Command {
 	}
 }
 
-func (s *session) serve(c *cli.Context) error {
+func (s *session) serve(c *cli.Context) (err error) {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
@@ -33,18 +34,24 @@ func (s *session) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	models := s.follower(r)
+	models := s.follower(r, registry.Production)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
 	users, dossiers := s.users(r), s.dossiers(models)
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Users: users, Dossiers: dossiers,
-		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening})
+	o := server.Options{Params: s.config.Serve.Params, Models: models, Users: users, Dossiers: dossiers,
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r)}
+	beside, err := s.openAside(c.Context, r, &o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, beside.close()) }()
+	running, err := server.New(o)
 	if err != nil {
 		return configError{err}
 	}
-	end := following(c.Context,
+	end := following(c.Context, append(beside.follows(s.ledgerFolders()),
 		follows{models.Run, s.ledgerFolders()},
 		follows{users.Run, []string{s.config.Paths.Predictions}},
-		follows{dossiers.Run, []string{s.config.Paths.Processed}})
+		follows{dossiers.Run, []string{s.config.Paths.Processed}})...)
 	defer end()
 	return running.Run(c.Context)
 }
@@ -82,8 +89,8 @@ func (s *session) reader() string {
 	return fmt.Sprintf("churn serve on %s, process %d, since %s", host, os.Getpid(), s.now().UTC().Format(time.RFC3339))
 }
 
-// follower follows the alias production.
-func (s *session) follower(r *registry.Registry) *serving.Follower {
+// follower follows an alias; only production never comes to point to nothing.
+func (s *session) follower(r *registry.Registry, alias string) *serving.Follower {
 	settings := func() serving.Settings {
 		out := serving.Settings{Score: s.config.Score, Validate: s.config.Validate, Location: s.location, Now: s.now}
 		if t, _, err := s.timelines(); err == nil {
@@ -92,7 +99,7 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: alias, MayEnd: alias != registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"churn/internal/serving/predictionlog"
 	"churn/internal/table"
 	"churn/pipeline"
 	"churn/pipeline/evaluate"
@@ -25,6 +26,7 @@ import (
 	"churn/pipeline/source"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
+	"churn/registry"
 	"churn/registry/store"
 	"churn/server"
 )
@@ -53,7 +55,7 @@ type Config struct {
 	Retrain  retrain.Params  `mapstructure:"retrain"`
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
-	Serve    server.Params   `mapstructure:"serve"`
+	Serve    Serve           `mapstructure:"serve"`
 	Monitor  monitor.Params  `mapstructure:"monitor"`
 }
 
@@ -94,6 +96,22 @@ type Registry struct {
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
 }
 
+// Serve is the server, and what it keeps beside answering.
+type Serve struct {
+	server.Params `mapstructure:",squash"`
+	Shadow        string               `mapstructure:"shadow"` // alias of a second model that scores the same requests; "" = none
+	Log           predictionlog.Params `mapstructure:"log"`
+}
+
+// Validate returns all faults, each with its dotted key.
+func (s Serve) Validate() error {
+	err := errors.Join(s.Params.Validate(), s.Log.Validate())
+	if s.Shadow != "" && s.Shadow != registry.Challenger && s.Shadow != registry.Previous {
+		err = errors.Join(err, fmt.Errorf("serve.shadow: %q is no second model; use %s, %s or nothing", s.Shadow, registry.Challenger, registry.Previous))
+	}
+	return err
+}
+
 // Validate returns all faults, each with its dotted key.
 func (r Registry) Validate() (err error) {
 	if r.URL != "" {
@@ -128,7 +146,7 @@ func Defaults(profile string) Config {
 		Retrain:  retrain.Defaults(),
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
-		Serve:    server.Defaults(),
+		Serve:    Serve{Params: server.Defaults(), Log: predictionlog.Defaults()},
 		Monitor:  monitor.Defaults(),
 	}
 	if profile == ProfileSeed {

@@ -183,13 +183,13 @@ func TestDossiersFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	load := newLoad(t, func() {
+	load := newLoad(t, 2, func() {
 		if got, err := d.Dossier(t.Context(), id); err != nil || got.Risk != want.Risk {
 			t.Errorf("%v: risk %v, want %v", err, got.Risk, want.Risk)
 		}
 	})
 	for i := range 20 {
-		load.more()
+		load.more(5)
 		copyFile(t, w.prepared, path)
 		later := time.Unix(int64(1800000000+i), 0)
 		if err := errors.Join(os.Chtimes(path, later, later), d.Reload(t.Context())); err != nil {

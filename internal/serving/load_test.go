@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// load asks without pause, in two goroutines, until it is stopped.
+// load asks without pause, in several goroutines, until it is stopped.
 type load struct {
 	asked atomic.Int64
 	stop  func()
 }
 
-func newLoad(t *testing.T, ask func()) *load {
+func newLoad(t *testing.T, goroutines int, ask func()) *load {
 	t.Helper()
 	l, ended := &load{}, make(chan struct{})
 	var running sync.WaitGroup
-	for range 2 {
+	for range goroutines {
 		running.Go(func() {
 			for {
 				select {
@@ -38,9 +38,9 @@ func newLoad(t *testing.T, ask func()) *load {
 	return l
 }
 
-// more waits until some more questions have been asked.
-func (l *load) more() {
-	for before := l.asked.Load(); l.asked.Load() < before+5; {
+// more waits until so many more questions have been asked.
+func (l *load) more(n int64) {
+	for before := l.asked.Load(); l.asked.Load() < before+n; {
 		time.Sleep(50 * time.Microsecond)
 	}
 }

@@ -189,7 +189,7 @@ func TestUsersSwapUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	load := newLoad(t, func() {
+	load := newLoad(t, 2, func() {
 		u, s, err := o.Find(t.Context(), "1")
 		if err != nil || u.AsOf != s.AsOf || u.Risk != risks[s.AsOf] {
 			t.Errorf("%v: %+v of %+v", err, u, s)
@@ -200,7 +200,7 @@ func TestUsersSwapUnderLoad(t *testing.T) {
 		}
 	})
 	for i := 1; i <= swaps; i++ {
-		load.more() // between any two swaps
+		load.more(5) // between any two swaps
 		o.score(t, 50, day0+pipeline.Date(i))
 		o.reload(t)
 	}
