@@ -19,6 +19,7 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -84,7 +85,7 @@ type Level struct {
 	WeightedPSI float64        `json:"weighted_psi"`      // by importance
 	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
 	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
-	Limit       float64        `json:"importance_limit"`
+	Limit       float64        `json:"moved_limit"`
 }
 
 // LevelFeature is a feature against the reference. Its cells are enough to draw
@@ -216,12 +217,15 @@ func (l *Level) fixed(p Params) (f Fixed) {
 	return f
 }
 
-// reasons says what changed suddenly.
+// reasons says what changed suddenly, what did most first.
 func (s *Step) reasons() (out []string) {
-	for _, f := range s.Features {
+	features := slices.SortedStableFunc(slices.Values(s.Features), func(a, b StepFeature) int { return cmp.Compare(b.PSI, a.PSI) })
+	for _, f := range features {
 		if f.Jumped {
 			out = append(out, fmt.Sprintf("%s changed suddenly: PSI %.3f against the weeks before (limit %.3f; by itself it moved by up to %.3f a week)", f.Name, f.PSI, f.WarnLimit, f.UsualPSI))
 		}
+	}
+	for _, f := range features {
 		if f.New {
 			out = append(out, fmt.Sprintf("%s has values far from all that were seen in the weeks before: %.2f%% of the rows, %d users", f.Name, 100*f.Novel, f.NovelUsers))
 		}
