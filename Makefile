@@ -57,6 +57,14 @@ VERSITYGW := v1.8.0
 test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the registry on a real S3 server, killed in the middle of writes too
 	CHURN_TEST_VERSITYGW=$(CURDIR)/$< go test -count=1 -run S3 ./registry/...
 
+CHROMIUM ?= /usr/bin/chromium
+.PHONY: test-browser
+test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
+	@test -x $(CHROMIUM) || (apt-get update && apt-get install -y --no-install-recommends chromium) >/dev/null
+	@command -v npm >/dev/null || (apt-get update && apt-get install -y --no-install-recommends nodejs npm) >/dev/null
+	cd .ci/browser && npm ci --silent --no-audit --no-fund
+	CHROMIUM=$(CHROMIUM) node .ci/browser/test.mjs bin/churn $(SHOTS)
+
 .PHONY: fuzz-seeds
 fuzz-seeds: ## the fuzz targets on their seeds
 	go test -run '^Fuzz' ./...
@@ -67,6 +75,14 @@ fuzz: ## each fuzz target for FUZZTIME
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$p || exit 1; \
 	  done; done
+
+FUZZSERVER ?= 60
+.PHONY: fuzz-server
+fuzz-server: ## the decoders of the server, FUZZSERVER seconds in all; what a target finds stays in its testdata/fuzz
+	@set -e; targets=; for p in ./server ./internal/serving/...; do \
+	  for q in $$(go list $$p); do for f in $$(go test -list '^Fuzz' $$q | grep '^Fuzz'); do targets="$$targets $$q:$$f"; done; done; done; \
+	set -- $$targets; each=$$(( ($(FUZZSERVER) + $$# - 1) / $$# )); \
+	for t; do echo "$$t for $${each}s"; go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $${each}s -fuzzminimizetime 5x $${t%:*}; done
 
 .PHONY: bench
 bench: build ## benchmarks of the packages, then a table of the data path
@@ -84,6 +100,10 @@ bench-peers: build ## quality and speed against scikit-learn and LightGBM, which
 .PHONY: bench-gate
 bench-gate: ## error rates of the gate by simulation; fails if one is out of its limit
 	go run ./bench/gate
+
+.PHONY: bench-monitor
+bench-monitor: ## false alarms and detection of the drift monitor by simulation; fails if one is out of its limit
+	go run ./bench/monitor
 
 .PHONY: parity-goldens
 parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)

@@ -25,7 +25,6 @@ import (
 
 	"churn/bench/portal"
 	"churn/internal/parallel"
-	"churn/pipeline/dataset"
 	"churn/pipeline/generate"
 	"churn/pipeline/monitor"
 )
@@ -150,11 +149,11 @@ func (o options) falseAlarms(ctx context.Context, portals []*drifted, out, progr
 	for _, size := range o.sizes {
 		outcomes, err := each(ctx, o.still, func(i int) (outcome, error) {
 			b := benches[i%len(benches)]
-			rows, asOf, err := b.portal.shuffled(rand.New(rand.NewPCG(o.seed+uint64(size), uint64(i))), b.pool, size/rowsPerUser, o.sample/2)
+			rows, err := b.pool.shuffled(rand.New(rand.NewPCG(o.seed+uint64(size), uint64(i))), b.portal.date, size/rowsPerUser, o.sample/2)
 			if err != nil {
 				return outcome{}, err
 			}
-			return still(rows, asOf, b.trained)
+			return still(rows, b.portal.date, b.trained)
 		})
 		if err != nil {
 			return false, err
@@ -176,13 +175,13 @@ func (o options) falseAlarms(ctx context.Context, portals []*drifted, out, progr
 type bench struct {
 	portal  *drifted
 	trained *trained
-	pool    *dataset.Rows
+	pool    crowd
 }
 
-// benches trains models on some users each; the pool of a bench are the rows of
-// the others on the dates of the training.
+// benches trains models on some users each; the pool of a bench are
+// the others, with their rows on the dates of the training.
 func (o options) benches(ctx context.Context, portals []*drifted) ([]bench, error) {
-	all, err := each(ctx, o.models, func(i int) (bench, error) {
+	return each(ctx, o.models, func(i int) (bench, error) {
 		d, users := portals[i%len(portals)], map[string]bool{}
 		var t *trained
 		for try := uint64(0); t == nil; try++ {
@@ -196,9 +195,8 @@ func (o options) benches(ctx context.Context, portals []*drifted) ([]bench, erro
 		for _, id := range d.users {
 			others[id] = !users[id]
 		}
-		return bench{d, t, d.learned(others, t)}, nil
+		return bench{d, t, newCrowd(d.learned(others, t))}, nil
 	})
-	return all, err
 }
 
 // detection replays the checks after each drift, and those of the same users and

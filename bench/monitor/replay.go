@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -24,7 +25,7 @@ func checks() []int { return []int{3, checkDays - 1} }
 // trained is a model with the profile of its training.
 type trained struct {
 	model     *score.Model
-	reference *monitor.Reference
+	reference *profile.Reference
 	report    train.Report
 }
 
@@ -46,7 +47,7 @@ func (d *drifted) learn(ctx context.Context, users map[string]bool, p train.Para
 		return nil, err
 	}
 	reference := candidates[0].Papers().Profile
-	return &trained{m, &monitor.Reference{Kind: monitor.RefTraining, Profile: &reference}, report}, nil
+	return &trained{m, &reference, report}, nil
 }
 
 // learned returns the rows of users on the dates that a model has learned from.
@@ -77,8 +78,12 @@ type outcome struct {
 // detect runs the checks of one world.
 func (d *drifted) detect(name string, users map[string]bool, t *trained) (out outcome, err error) {
 	w := monitor.NewWatch(t.model, d.lived(name, users), 1, monitor.Defaults())
+	reference, err := w.Training(t.reference, d.date-1)
+	if err != nil {
+		return out, err
+	}
 	for _, c := range checks() {
-		r, err := w.Drift(d.date+pipeline.Date(c), t.reference)
+		r, err := w.Drift(d.date+pipeline.Date(c), reference)
 		if err != nil {
 			return out, err
 		}
@@ -94,29 +99,41 @@ func (d *drifted) detect(name string, users map[string]bool, t *trained) (out ou
 // rowsPerUser is that of the replays without drift.
 const rowsPerUser = 5
 
+// crowd are the users of some rows who have enough of them to draw from.
+type crowd struct {
+	rows *dataset.Rows
+	of   [][]int // rows of each user
+}
+
+func newCrowd(rows *dataset.Rows) (c crowd) {
+	c.rows = rows
+	for from, i := 0, 1; i <= rows.Len(); i++ {
+		if i < rows.Len() && rows.User[i] == rows.User[from] {
+			continue
+		}
+		if i-from >= rowsPerUser {
+			at := make([]int, i-from)
+			for k := range at {
+				at[k] = from + k
+			}
+			c.of = append(c.of, at)
+		}
+		from = i
+	}
+	return c
+}
+
 // shuffled returns rows as they would be if nothing ever moved: the current rows
 // and those of the weeks before are of users drawn from one population, each
 // with rows of dates drawn from the same ones.
-func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) (monitor.Rows, pipeline.Date, error) {
-	byUser := map[int32][]int{}
-	for i, u := range pool.User {
-		byUser[u] = append(byUser[u], i)
+func (c crowd) shuffled(rng *rand.Rand, asOf pipeline.Date, now, before int) (monitor.Rows, error) {
+	if before = min(before, len(c.of)-now); before < now/10 || before < 1 {
+		return monitor.Rows{}, fmt.Errorf("%d users with %d rows are too few to draw %d and others to compare with; use more -users", len(c.of), rowsPerUser, now)
 	}
-	var able []int32
-	for u, at := range byUser {
-		if len(at) >= rowsPerUser {
-			able = append(able, u)
-		}
-	}
-	slices.Sort(able)
-	if before = min(before, len(able)-now); before < now/10 || before < 1 {
-		return monitor.Rows{}, pipeline.NoDate, fmt.Errorf("%d users with %d rows are too few to draw %d and others to compare with; use more -users", len(able), rowsPerUser, now)
-	}
-	asOf := d.date
 	out := monitor.Rows{}
 	var keep []int
-	for k, j := range rng.Perm(len(able))[:now+before] {
-		at := byUser[able[j]]
+	for k, j := range rng.Perm(len(c.of))[:now+before] {
+		at := c.of[j]
 		for n, i := range rng.Perm(len(at))[:rowsPerUser] {
 			day := asOf
 			if k >= now {
@@ -125,15 +142,15 @@ func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) 
 			keep, out.Day = append(keep, at[i]), append(out.Day, day)
 		}
 	}
-	rows := pool.Take(keep)
+	rows := c.rows.Take(keep)
 	out.Frame, out.User = &rows.Frame, rows.User
-	return out, asOf, nil
+	return out, nil
 }
 
 // still checks rows without drift.
 func still(rows monitor.Rows, asOf pipeline.Date, t *trained) (out outcome, err error) {
 	p := monitor.Defaults()
-	r, err := monitor.NewWatch(t.model, rows, 1, p).Drift(asOf, t.reference)
+	r, err := monitor.NewWatch(t.model, rows, 1, p).Drift(asOf, &monitor.Reference{Kind: monitor.RefTraining, Profile: t.reference})
 	if err != nil {
 		return out, err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"path/filepath"
 
 	"churn/internal/serving"
@@ -42,11 +41,12 @@ func (s *session) openAside(ctx context.Context, r *registry.Registry, o *server
 	return a, nil
 }
 
-// follow follows the alias of the second model until ctx ends.
-func (a aside) follow(ctx context.Context, folders []string) {
-	if a.second != nil {
-		a.second.Run(ctx, registryPoll, folders)
+// follows returns what follows the alias of the second model.
+func (a aside) follows(folders []string) []follows {
+	if a.second == nil {
+		return nil
 	}
+	return []follows{{a.second.Run, folders}}
 }
 
 // close writes what is left, once the last request has been answered.
@@ -70,34 +70,15 @@ func (s *session) shadowFolder() string { return filepath.Join(s.config.Paths.Me
 
 // shadowed returns what servers have seen of a challenger beside the champion;
 // nil if they have not.
-func (s *session) shadowed(champion, challenger *registry.Manifest) (*promote.Shadow, error) {
-	c, err := shadow.Read(s.shadowFolder(), [2]string{champion.Version, champion.Digest}, [2]string{challenger.Version, challenger.Digest})
+func (s *session) shadowed(ctx context.Context, r *registry.Registry, champion string, challenger *registry.Manifest) (*promote.Shadow, error) {
+	v, err := r.Load(ctx, champion)
+	if err != nil {
+		return nil, err
+	}
+	c, err := shadow.Read(s.shadowFolder(), [2]string{v.Version, v.Digest}, [2]string{challenger.Version, challenger.Digest})
 	if c == nil || err != nil {
 		return nil, err
 	}
 	return &promote.Shadow{Rows: c.Rows, Failed: c.Failed, Skipped: c.Skipped, Mean: c.MeanDifference, MeanAbsolute: c.MeanAbsolute, RankCorrelation: c.RankCorrelation,
 		SameTier: c.SameTier, HighOnly: c.HighOnly, HighNoMore: c.HighNoMore, Milliseconds: c.LatencyMean}, nil
-}
-
-// serveUntil answers until ctx ends, with all that goes on beside it.
-func (s *session) serveUntil(ctx context.Context, o server.Options, models *serving.Follower, a aside) (err error) {
-	defer func() { err = errors.Join(err, a.close()) }()
-	running, err := server.New(o)
-	if err != nil {
-		return configError{err}
-	}
-	following, stop := context.WithCancel(ctx)
-	defer stop()
-	go models.Run(following, registryPoll, s.registryFolders())
-	go a.follow(following, s.registryFolders())
-	return running.Run(ctx)
-}
-
-// registryFolders returns the folders whose changes move aliases; an object
-// store has none.
-func (s *session) registryFolders() []string {
-	if s.config.Registry.URL != "" {
-		return nil
-	}
-	return []string{s.config.Paths.Registry, filepath.Join(s.config.Paths.Registry, "ledger")}
 }

@@ -43,11 +43,9 @@ func performanceCommand(s *session) *cli.Command {
 // reportPerformance begins the names of the reports.
 const reportPerformance = "performance"
 
-// The places of past predictions.
-const (
-	sourceTables = "tables"
-	sourceLog    = "log"
-)
+// sourceTables are the tables of churn score, the place of past predictions that
+// is beside the log.
+const sourceTables = "tables"
 
 // pastPredictions returns what adds the predictions of a source.
 func (s *session) pastPredictions(source string) (func(context.Context, *monitor.PerformanceInput) error, error) {

@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -22,7 +26,7 @@ func serveCommand(s *session) *cli.Command {
 	}
 }
 
-func (s *session) serve(c *cli.Context) error {
+func (s *session) serve(c *cli.Context) (err error) {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
@@ -32,17 +36,58 @@ func (s *session) serve(c *cli.Context) error {
 	}
 	models := s.follower(r, registry.Production)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	o := server.Options{Params: s.config.Serve.Params, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening}
+	users, dossiers := s.users(r), s.dossiers(models)
+	o := server.Options{Params: s.config.Serve.Params, Models: models, Users: users, Dossiers: dossiers,
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r)}
 	beside, err := s.openAside(c.Context, r, &o)
 	if err != nil {
 		return err
 	}
-	return s.serveUntil(c.Context, o, models, beside)
+	defer func() { err = errors.Join(err, beside.close()) }()
+	running, err := server.New(o)
+	if err != nil {
+		return configError{err}
+	}
+	end := following(c.Context, append(beside.follows(s.ledgerFolders()),
+		follows{models.Run, s.ledgerFolders()},
+		follows{users.Run, []string{s.config.Paths.Predictions}},
+		follows{dossiers.Run, []string{s.config.Paths.Processed}})...)
+	defer end()
+	return running.Run(c.Context)
 }
 
-// registryPoll is how often the registry is asked which model is in production;
-// that of a folder also when something in it changes.
-const registryPoll = 5 * time.Second
+// followPoll is how often the registry and the data are looked at, beside the
+// hints that local folders give.
+const followPoll = 5 * time.Second
+
+// follows is something that looks for changes until its context ends.
+type follows struct {
+	run     func(ctx context.Context, poll time.Duration, folders []string)
+	folders []string // whose changes are a hint
+}
+
+// following runs followers until end, also while the server drains: requests
+// under way still ask them.
+func following(ctx context.Context, all ...follows) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, f := range all {
+		running.Go(func() { f.run(ctx, followPoll, f.folders) })
+	}
+	return func() {
+		stop()
+		running.Wait()
+	}
+}
+
+// reader names this process to the registry, from which it holds models.
+func (s *session) reader() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("churn serve on %s, process %d, since %s", host, os.Getpid(), s.now().UTC().Format(time.RFC3339))
+}
 
 // follower follows an alias; only production never comes to point to nothing.
 func (s *session) follower(r *registry.Registry, alias string) *serving.Follower {
@@ -54,7 +99,7 @@ func (s *session) follower(r *registry.Registry, alias string) *serving.Follower
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: alias, MayEnd: alias != registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: alias, MayEnd: alias != registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

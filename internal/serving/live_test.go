@@ -238,44 +238,17 @@ func (l *live) check(c *http.Client, user int, batch bool) error {
 	return nil
 }
 
-// load sends requests from several clients until stop is called, which returns
-// how many there were. Every fault is one of the test.
-func (l *live) load(t *testing.T, clients int) (asked *atomic.Int64, stop func()) {
-	asked = &atomic.Int64{}
-	var all sync.WaitGroup
-	end := make(chan struct{})
-	for k := range clients {
-		all.Go(func() {
-			c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
-			defer c.CloseIdleConnections()
-			for i := k; ; i++ {
-				select {
-				case <-end:
-					return
-				default:
-				}
-				if err := l.check(c, i*13%len(l.bodies), i%5 == 0); err != nil {
-					t.Error(err)
-					return
-				}
-				asked.Add(1)
-			}
-		})
-	}
-	stop = sync.OnceFunc(func() {
-		close(end)
-		all.Wait()
+// load asks from several clients. Every fault is one of the test.
+func (l *live) load(t *testing.T, clients int) *load {
+	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	t.Cleanup(c.CloseIdleConnections)
+	var n atomic.Int64
+	return newLoad(t, clients, func() {
+		i := int(n.Add(1))
+		if err := l.check(c, i*13%len(l.bodies), i%5 == 0); err != nil && !t.Failed() {
+			t.Error(err)
+		}
 	})
-	t.Cleanup(stop)
-	return asked, stop
-}
-
-// more waits for so many more answers.
-func more(t *testing.T, asked *atomic.Int64, n int64) {
-	t.Helper()
-	for before := asked.Load(); asked.Load() < before+n && !t.Failed(); {
-		time.Sleep(100 * time.Microsecond)
-	}
 }
 
 // The law: 100 changes of the model under full load fail no request; every
@@ -287,18 +260,18 @@ func TestLiveSwaps(t *testing.T) {
 		swaps = 20
 	}
 	l := startLive(t, 6)
-	asked, stop := l.load(t, 8)
+	load := l.load(t, 8)
 	for i := 1; i <= swaps; i++ {
-		more(t, asked, 8)
+		load.more(8)
 		l.move(t, l.versions[i%len(l.versions)])
 		if err := l.follower.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		l.done.Add(1)
 	}
-	more(t, asked, 8)
-	stop()
-	t.Logf("%d requests, %d swaps", asked.Load(), swaps)
+	load.more(8)
+	load.stop()
+	t.Logf("%d requests, %d swaps", load.asked.Load(), swaps)
 	if s := l.follower.Status(); s.Swaps != int64(swaps)+1 || s.Refusals != 0 || s.Errors != 0 || s.Version != l.versions[swaps%len(l.versions)] {
 		t.Errorf("%+v", s)
 	}
@@ -420,12 +393,12 @@ func TestLiveRegistryLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			backup, before, current := t.TempDir(), l.value(t, way.metric), l.follower.Status().Version
 			must(t, os.CopyFS(backup, os.DirFS(l.folder)))
-			asked, stop := l.load(t, 3)
-			more(t, asked, 20)
+			load := l.load(t, 3)
+			load.more(20)
 			way.how(t, l)
 			l.follow(t) // only now, so that it meets the damage whole
 			until(t, way.metric+" tells", func() bool { return l.value(t, way.metric) != before })
-			more(t, asked, 50)
+			load.more(50)
 			if status, text, err := l.fetch(http.DefaultClient, "GET", "/ready", nil); status != 200 || !strings.Contains(string(text), current) {
 				t.Errorf("/ready: %d %s %v", status, text, err)
 			}
@@ -437,8 +410,8 @@ func TestLiveRegistryLost(t *testing.T) {
 			next := l.next()
 			l.move(t, next)
 			until(t, "the next model is taken", func() bool { return l.follower.Status().Version == next })
-			more(t, asked, 20)
-			stop()
+			load.more(20)
+			load.stop()
 			if l.value(t, "churn_ready") != "1" {
 				t.Error("not ready")
 			}

@@ -5,7 +5,8 @@
 // The level: are they like those that the model was trained on, or those of the
 // same weeks of the last term? Profile has the statistics. What matters is
 // weighted by the model: the check fails where features that carry
-// monitor.moved_share of its importance have moved, or its scores have.
+// monitor.moved_share of its importance have moved, or its scores have, beyond
+// where they were already on the day on which the model was made.
 //
 // The step: are they suddenly unlike those of the weeks before? Seasons and
 // growth, which move every portal, move it slowly, so that a much smaller change
@@ -18,6 +19,7 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -82,16 +84,17 @@ type Level struct {
 	MeanScore   [2]float64     `json:"mean_score"`        // reference, now
 	HighShare   [2]float64     `json:"high_share"`        // likewise
 	WeightedPSI float64        `json:"weighted_psi"`      // by importance
-	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail: it warns from the limit on
-	FailedShare float64        `json:"failed_importance"` // of the features that fail: it fails from the limit on
-	Limit       float64        `json:"importance_limit"`
+	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
+	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
+	Limit       float64        `json:"moved_limit"`
 }
 
 // LevelFeature is a feature against the reference. Its cells are enough to draw
 // both distributions.
 type LevelFeature struct {
 	profile.Feature
-	Importance float64 `json:"importance"` // share of the mean |contribution| to the log-odds; all add up to 1
+	Importance float64 `json:"importance"`    // share of the mean |contribution| to the log-odds; all add up to 1
+	MadePSI    float64 `json:"psi_when_made"` // index of the users of the day on which the model was made; 0 = unknown
 }
 
 // Step is how far the rows are from those of the weeks before.
@@ -129,33 +132,44 @@ type Fixed struct {
 	Failed int    `json:"failed"`
 }
 
-// level compares rows with a reference.
+// level compares the rows of a date with a reference.
 func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
-	rows, scores := w.on(w.window(d))
-	if r.Profile.Score == nil {
-		scores = profile.Scores{}
-	}
-	drift, err := r.Profile.Drift(rows, scores, w.params.level())
+	drift, err := w.against(r.Profile, d)
 	if err != nil {
 		return Level{}, err
 	}
 	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare}
 	weights := w.importance()
 	for i, f := range drift.Features {
-		l.Features = append(l.Features, LevelFeature{f, weights[i]})
-		l.WeightedPSI += weights[i] * f.PSI
-		if f.Status != profile.OK {
-			l.MovedShare += weights[i]
-		}
-		if f.Status == profile.Fail {
-			l.FailedShare += weights[i]
-		}
+		l.weigh(LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]})
 	}
 	if drift.Score != nil {
-		l.Score = &LevelFeature{Feature: *drift.Score}
+		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
 	}
 	l.Status = l.status()
 	return l, nil
+}
+
+// weigh adds a feature.
+func (l *Level) weigh(f LevelFeature) {
+	l.Features = append(l.Features, f)
+	l.WeightedPSI += f.Importance * f.PSI
+	switch f.status() {
+	case Fail:
+		l.FailedShare += f.Importance
+		l.MovedShare += f.Importance
+	case Warn:
+		l.MovedShare += f.Importance
+	}
+}
+
+// status is that of the feature, unless the day on which the model was made was
+// about as far away.
+func (f *LevelFeature) status() Status {
+	if f.PSI <= usualMargin*f.MadePSI {
+		return OK
+	}
+	return statusOf(f.Feature.Status)
 }
 
 // status fails where features that fail carry much of the model's importance, or
@@ -163,7 +177,7 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 func (l *Level) status() Status {
 	s := OK
 	if l.Score != nil {
-		s = statusOf(l.Score.Status)
+		s = l.Score.status()
 	}
 	switch {
 	case l.FailedShare >= l.Limit:
@@ -177,9 +191,9 @@ func (l *Level) status() Status {
 // reasons says what made it warn or fail.
 func (l *Level) reasons() (out []string) {
 	if l.MovedShare >= l.Limit {
-		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s), %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
+		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s) since the model was made, %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
 	}
-	if s := l.Score; s != nil && s.Status != profile.OK {
+	if s := l.Score; s != nil && s.status() != OK {
 		out = append(out, fmt.Sprintf("the scores have moved from the reference (%s): PSI %.3f, limits %.3f and %.3f, mean %.3f after %.3f", l.Reference, s.PSI, s.WarnLimit, s.FailLimit, l.MeanScore[1], l.MeanScore[0]))
 	}
 	return out
@@ -204,12 +218,15 @@ func (l *Level) fixed(p Params) (f Fixed) {
 	return f
 }
 
-// reasons says what changed suddenly.
+// reasons says what changed suddenly, what did most first.
 func (s *Step) reasons() (out []string) {
-	for _, f := range s.Features {
+	features := slices.SortedStableFunc(slices.Values(s.Features), func(a, b StepFeature) int { return cmp.Compare(b.PSI, a.PSI) })
+	for _, f := range features {
 		if f.Jumped {
 			out = append(out, fmt.Sprintf("%s changed suddenly: PSI %.3f against the weeks before (limit %.3f; by itself it moved by up to %.3f a week)", f.Name, f.PSI, f.WarnLimit, f.UsualPSI))
 		}
+	}
+	for _, f := range features {
 		if f.New {
 			out = append(out, fmt.Sprintf("%s has values far from all that were seen in the weeks before: %.2f%% of the rows, %d users", f.Name, 100*f.Novel, f.NovelUsers))
 		}

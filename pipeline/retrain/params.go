@@ -42,7 +42,7 @@ func (p Params) Validate() error {
 		errs = append(errs, fmt.Errorf("retrain.lock_ttl: %v is out of range; use 1s or more", p.LockTTL))
 	}
 	if u, err := url.Parse(p.Webhook); p.Webhook != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, fmt.Errorf("retrain.webhook: %q is not an address; write http://… or https://…", p.Webhook))
+		errs = append(errs, errors.New("retrain.webhook: is not an address (it is not shown, as it may hold a secret); write http://… or https://…"))
 	}
 	return errors.Join(errs...)
 }

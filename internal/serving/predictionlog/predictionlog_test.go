@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/klauspost/compress/zstd"
 
 	"churn/server"
 )
@@ -591,6 +592,41 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		newReader(Query{}, nil).readBytes(t, data)
 	})
+}
+
+// Any payload, as if its checksum were right: what it holds, or damage.
+func FuzzPayload(f *testing.F) {
+	m := &predictor{"v1", 2, 1}
+	f.Add(byte(kindModel), uint64(0), appendModel(nil, 1, modelOf(m)))
+	l := random(rand.New(rand.NewPCG(1, 2)), m, 0)
+	f.Add(byte(kindRows), uint64(1), appendRow([]byte{1}, &l))
+	f.Add(byte(kindRows), uint64(math.MaxUint64), []byte{1, 2, 3})
+	r, z := newReader(Query{}, nil), zstdOf(f)
+	f.Fuzz(func(t *testing.T, kind byte, rows uint64, payload []byte) {
+		if number, m, err := readModel(payload); err == nil {
+			if n, again, err := readModel(appendModel(nil, number, m)); err != nil || n != number || !cmp.Equal(m, again) {
+				t.Errorf("%+v reads back as %+v: %v", m, again, err)
+			}
+		}
+		seen := uint64(0)
+		r.models, r.visit = map[uint64]*Model{1: modelOf(m), 2: {}}, func(e *Entry) error {
+			if seen++; len(e.Row.Numeric) != len(e.Model.Numeric) || len(e.Row.Categorical) != len(e.Model.Categorical) {
+				t.Errorf("%+v", e)
+			}
+			return nil
+		}
+		body := appendFrame(nil, head{kind: kind, rows: rows}, payload, z)[frameHead:]
+		if err := r.decode(body); err == nil && kind == kindRows && seen > rows {
+			t.Errorf("%d rows of %d", seen, rows)
+		}
+	})
+}
+
+// zstdOf returns the encoder of writers.
+func zstdOf(t testing.TB) *zstd.Encoder {
+	var f file
+	f.open(t.TempDir())
+	return f.zstd
 }
 
 func BenchmarkRecord(b *testing.B) {

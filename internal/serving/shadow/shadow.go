@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -220,7 +221,7 @@ func (r *Runner) score(j *job) {
 func predict(p server.Predictor, row server.Row) (score server.Score, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("%s cannot score a row: %v", p.Info().Version, fault)
+			err = fmt.Errorf("%s cannot score a row: %v", p.Info().Version, reflect.TypeOf(fault)) // what it says may hold values of a person
 		}
 	}()
 	score = p.Predict(row, 0)

@@ -153,7 +153,7 @@ func TestCannotCompare(t *testing.T) {
 	}{
 		"NaN":              {func(m *model) { m.predict = func(server.Row) server.Score { return server.Score{Risk: math.NaN()} } }, 3, 0, 0, "v2 answers a risk of NaN"},
 		"beyond 1":         {func(m *model) { m.predict = func(server.Row) server.Score { return server.Score{Risk: 1.5} } }, 3, 0, 0, "1.5"},
-		"panic":            {func(m *model) { m.predict = func(server.Row) server.Score { panic("no") } }, 3, 0, 0, "v2 cannot score a row: no"},
+		"panic":            {func(m *model) { m.predict = func(server.Row) server.Score { panic("no") } }, 3, 0, 0, "v2 cannot score a row: string"},
 		"other features":   {func(m *model) { m.info.FeatureSet = "g" }, 0, 3, 0, "feature set f, and v2 reads g"},
 		"an input is gone": {func(m *model) { m.numeric = append(m.numeric, "z") }, 0, 3, 0, "do not have z"},
 		"the same model":   {func(m *model) { m.info.Digest = "d1" }, 0, 0, 0, ""},

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"churn/server"
@@ -14,22 +13,22 @@ import (
 // add up, in any order. Distributions are kept in bins, so that their size is
 // bounded.
 type tally struct {
-	First       time.Time        `json:"first"`
-	Last        time.Time        `json:"last"`
-	Rows        int64            `json:"rows"`
-	Failed      int64            `json:"failed"`
-	Skipped     int64            `json:"skipped"`
-	Sum         float64          `json:"sum_difference"`
-	SumAbsolute float64          `json:"sum_absolute_difference"`
-	Differences counts           `json:"differences"` // by difference in thousandths
-	Ranks       counts           `json:"ranks"`       // by the bins of both risks: champion's × riskBins + challenger's
-	Tiers       map[string]int64 `json:"tiers"`       // such as low>high, the champion's first
-	SumLatency  float64          `json:"sum_latency_ms"`
-	Latencies   counts           `json:"latencies"` // by quarters of a power of two of microseconds
+	First       time.Time `json:"first"`
+	Last        time.Time `json:"last"`
+	Rows        int64     `json:"rows"`
+	Failed      int64     `json:"failed"`
+	Skipped     int64     `json:"skipped"`
+	Sum         float64   `json:"sum_difference"`
+	SumAbsolute float64   `json:"sum_absolute_difference"`
+	Differences counts    `json:"differences"` // by difference in thousandths
+	Ranks       counts    `json:"ranks"`       // by the bins of both risks: champion's × riskBins + challenger's
+	Tiers       counts    `json:"tiers"`       // by 3 × the champion's + the challenger's; 0 is low, 2 high
+	SumLatency  float64   `json:"sum_latency_ms"`
+	Latencies   counts    `json:"latencies"` // by quarters of a power of two of microseconds
 }
 
 func newTally() *tally {
-	return &tally{Differences: counts{}, Ranks: counts{}, Tiers: map[string]int64{}, Latencies: counts{}}
+	return &tally{Differences: counts{}, Ranks: counts{}, Tiers: counts{}, Latencies: counts{}}
 }
 
 // counts are numbers by bin.
@@ -73,7 +72,7 @@ func (t *tally) compare(ours, theirs server.Score, took time.Duration) {
 	t.SumAbsolute += math.Abs(d)
 	t.Differences[int(math.Round(d*1000))]++
 	t.Ranks[riskBin(ours.Risk)*riskBins+riskBin(theirs.Risk)]++
-	t.Tiers[ours.Tier+">"+theirs.Tier]++
+	t.Tiers[3*tierOf(ours.Tier)+tierOf(theirs.Tier)]++
 	t.SumLatency += took.Seconds() * 1000
 	t.Latencies[latencyBin(took)]++
 }
@@ -109,9 +108,7 @@ func (t *tally) add(o *tally) {
 	t.Differences.add(o.Differences)
 	t.Ranks.add(o.Ranks)
 	t.Latencies.add(o.Latencies)
-	for k, n := range o.Tiers {
-		t.Tiers[k] += n
-	}
+	t.Tiers.add(o.Tiers)
 }
 
 // comparison sums up. What no row tells is 0.
@@ -127,22 +124,33 @@ func (t *tally) comparison(p names) server.ShadowComparison {
 	c.Latency99 = latencyOf(t.Latencies.quantile(0.99))
 	c.RankCorrelation = t.Ranks.spearman()
 	for k, count := range t.Tiers {
-		ours, theirs, _ := strings.Cut(k, ">")
+		ours, theirs := k/3, k%3
 		share := float64(count) / n
 		switch {
 		case ours == theirs:
 			c.SameTier += share
-		case theirs == tierHigh:
+		case theirs == high:
 			c.HighOnly += share
-		case ours == tierHigh:
+		case ours == high:
 			c.HighNoMore += share
 		}
 	}
 	return c
 }
 
-// tierHigh is the tier above the threshold at which users are contacted.
-const tierHigh = "high"
+// high is the tier above the threshold at which users are contacted.
+const high = 2
+
+// tierOf returns a tier as a number.
+func tierOf(tier string) int {
+	switch tier {
+	case "high":
+		return high
+	case "medium":
+		return 1
+	}
+	return 0
+}
 
 // spearman returns the rank correlation of the two bins of each key, with the
 // mean rank for those in the same one; 0 where either is the same for all.
