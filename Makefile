@@ -57,6 +57,14 @@ VERSITYGW := v1.8.0
 test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the registry on a real S3 server, killed in the middle of writes too
 	CHURN_TEST_VERSITYGW=$(CURDIR)/$< go test -count=1 -run S3 ./registry/...
 
+CHROMIUM ?= /usr/bin/chromium
+.PHONY: test-browser
+test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
+	@test -x $(CHROMIUM) || (apt-get update && apt-get install -y --no-install-recommends chromium) >/dev/null
+	@command -v npm >/dev/null || (apt-get update && apt-get install -y --no-install-recommends nodejs npm) >/dev/null
+	cd .ci/browser && npm ci --silent --no-audit --no-fund
+	CHROMIUM=$(CHROMIUM) node .ci/browser/test.mjs bin/churn $(SHOTS)
+
 .PHONY: fuzz-seeds
 fuzz-seeds: ## the fuzz targets on their seeds
 	go test -run '^Fuzz' ./...

@@ -15,6 +15,7 @@ import (
 func (s *Server) admit(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		k := c.(*call)
+		k.page = r.page
 		err := s.authorise(k, r.scope)
 		if !r.probe && s.limiter.limit > 0 {
 			if wait := s.limiter.wait(limitedBy(k), k.started); wait > 0 {
@@ -54,7 +55,7 @@ func (s *Server) authorise(k *call, scope Scope) error {
 		k.client = key.Name
 		return Refuse(Forbidden, "the key %s does not have the scope %s", key.Name, scope)
 	}
-	k.client = key.Name
+	k.client, k.key = key.Name, &key
 	return nil
 }
 

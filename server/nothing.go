@@ -26,3 +26,14 @@ func (noDossiers) Dossier(context.Context, string) (Dossier, error) {
 	return Dossier{}, ErrNoSnapshot
 }
 func (noDossiers) Status() DataStatus { return DataStatus{} }
+
+// noEvidence knows nothing of models, and moves none.
+type noEvidence struct{}
+
+func (noEvidence) Card(context.Context, string) (Card, error) { return Card{}, ErrNotKept }
+func (noEvidence) Past(context.Context) (Past, error)         { return Past{}, ErrNotKept }
+func (noEvidence) Drifts(context.Context) ([]Drift, error)    { return nil, nil }
+func (noEvidence) Alarms(context.Context) ([]Alarm, error)    { return nil, ErrNotKept }
+func (noEvidence) RollBack(context.Context, Return) (Move, error) {
+	return Move{}, Refuse(Unavailable, "this server has no registry to move models in")
+}

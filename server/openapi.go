@@ -38,7 +38,7 @@ func operations() []operation {
 	text := func(name, doc string) parameter { return parameter{name, doc, object{"type": "string"}} }
 	list := []parameter{
 		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1}}, text("tier", "low, medium or high."), text("plan", ""), text("country", ""), text("marketing_source", ""),
-		text("search", "Beginning of the user id."), text("sort", "risk or user_id."), text("cursor", "next_cursor of the page before."),
+		text("search", "Beginning of the user id."), text("sort", "risk, user_id or last_activity (longest silent first)."), text("cursor", "next_cursor of the page before."),
 	}
 	all := []operation{
 		{key: "POST /predict", summary: "The risk of one row of features", query: reasons, request: PredictRequest{}, answer: Prediction{}},
@@ -50,6 +50,7 @@ func operations() []operation {
 		{key: "GET /snapshots", summary: "What the answers about users come from, and the snapshots kept", answer: SnapshotsAnswer{}},
 		{key: "GET /model", summary: "The model in use, and what it reads", answer: ModelAnswer{}},
 		{key: "POST /admin/reload", summary: "Look for another model in the registry now", answer: ModelAnswer{}},
+		{key: "POST /admin/rollback", summary: "Put an earlier model back into production", request: RollbackRequest{}, answer: RollbackAnswer{}},
 		{key: "GET /live", summary: "Whether the process answers", answer: Liveness{}},
 		{key: "GET /ready", summary: "Whether predictions are answered", answer: Readiness{}},
 		{key: "GET /health", summary: "How the service does; always 200", answer: Health{}},
@@ -231,6 +232,8 @@ func expects(k Kind, o operation, r route) bool {
 		return o.request != nil || o.query != nil
 	case Gone:
 		return r.path == "/users"
+	case Conflict:
+		return r.path == "/admin/rollback"
 	case TooMany:
 		return !r.probe
 	case Unavailable:
@@ -265,6 +268,7 @@ func docsStyle(c echo.Context) error {
 
 // docsView is what the page shows.
 type docsView struct {
+	Icon       string // address
 	Operations []docsOperation
 	Schemas    []docsSchema
 	Problems   []docsProblem
@@ -294,7 +298,7 @@ type docsProblem struct {
 
 // docsView reads the page's content off the description.
 func (s *Server) docsView() docsView {
-	var v docsView
+	v := docsView{Icon: s.pages.icon}
 	description := s.description()
 	for _, o := range operations() {
 		method, path, _ := strings.Cut(o.key, " ")

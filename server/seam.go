@@ -247,7 +247,7 @@ type User struct {
 type Query struct {
 	Tier, Plan, Country, Source string // "" = all
 	Search                      string // beginning of the user id
-	Sort                        string // risk (falling; default), user_id
+	Sort                        string // risk (falling; default), user_id, last_activity (longest silent first)
 	Limit                       int
 	Cursor                      string // of the page before
 }

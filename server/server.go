@@ -27,6 +27,7 @@ type Options struct {
 	Users  Users // nil: nobody has been scored
 	// Dossiers may be nil: nothing is known of single users.
 	Dossiers Dossiers
+	Pages    Pages            // what the dashboard shows beside Models, Users and Dossiers
 	Log      Log              // nil: predictions are not kept
 	Shadow   Shadow           // nil: no second model
 	Keys     string           // lines of API keys, as those of serve.keys_file, which they add to
@@ -51,6 +52,8 @@ type Server struct {
 	calls    sync.Pool              // of *call
 	work     sync.Pool              // of *work
 	inputs   atomic.Pointer[inputs] // of the model that was asked last
+	pages    *pageSet
+	worth    atomic.Pointer[prospectOf] // of the snapshot that was looked at last
 	keys     keyring
 	limiter  *limiter
 	origin   *http.CrossOriginProtection
@@ -71,8 +74,9 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = noLog{}
 	}
+	o.Pages = o.Pages.complete()
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
-		limiter: newLimiter(o.Params), origin: http.NewCrossOriginProtection()}
+		limiter: newLimiter(o.Params), pages: newPageSet(), origin: http.NewCrossOriginProtection()}
 	if err := s.readFiles(o.Keys); err != nil {
 		return nil, err
 	}

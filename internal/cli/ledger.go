@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"churn/internal/serving"
 	"churn/pipeline"
 	"churn/registry"
 )
@@ -121,26 +123,35 @@ func (s *session) registryRollback(c *cli.Context, r *registry.Registry) error {
 	if reason == "" {
 		return usageError{errors.New("rollback needs --reason TEXT: whoever looks at the history later will want to know")}
 	}
-	aliases, err := r.Aliases(c.Context)
+	e, err := s.rollBack(c.Context, r, registry.Move{To: c.String("to"), Reason: reason, Actor: s.actor()})
 	if err != nil {
 		return err
 	}
-	target, err := r.Load(c.Context, c.String("to"))
-	if err != nil {
-		return err
-	}
-	if target.Version == aliases.Production {
-		return fmt.Errorf("%s is in production already; `churn registry list` shows the others", target.Version)
-	}
-	if err := s.answersInFreshProcess(c.Context, target.Version); err != nil {
-		return fmt.Errorf("%w; production stays %s", err, aliases.Production)
-	}
-	e, err := r.Move(c.Context, registry.Move{Action: registry.ActionRollback, From: aliases.Production, To: target.Version, Actor: s.actor(), Reason: reason, Time: s.stamp()})
-	if err != nil {
-		return err
-	}
-	s.log.Info("rolled back", "from", e.From, "to", e.To)
 	return s.print(e, func(w io.Writer) {
 		fmt.Fprintf(w, "rollback  %s is in production; %s is previous now\n", e.To, cmp.Or(e.From, "nothing"))
 	})
+}
+
+// rollBack puts m.To back into production, for m.Reason and by m.Actor, after it
+// has shown that it is sound and answers as it did.
+func (s *session) rollBack(ctx context.Context, r *registry.Registry, m registry.Move) (e registry.Entry, err error) {
+	aliases, err := r.Aliases(ctx)
+	if err != nil {
+		return e, err
+	}
+	target, err := r.Load(ctx, m.To)
+	if err != nil {
+		return e, err
+	}
+	if target.Version == aliases.Production {
+		return e, fmt.Errorf("%s is in production already; `churn registry list` shows the others", target.Version)
+	}
+	if err := s.answersInFreshProcess(ctx, target.Version); err != nil {
+		return e, fmt.Errorf("%w: %w; production stays %s", serving.ErrUnsound, err, aliases.Production)
+	}
+	m.Action, m.From, m.To, m.Time = registry.ActionRollback, aliases.Production, target.Version, s.stamp()
+	if e, err = r.Move(ctx, m); err == nil {
+		s.log.Info("rolled back", "from", e.From, "to", e.To)
+	}
+	return e, err
 }

@@ -38,7 +38,7 @@ func (s *session) serve(c *cli.Context) (err error) {
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
 	users, dossiers := s.users(r), s.dossiers(models)
 	o := server.Options{Params: s.config.Serve.Params, Models: models, Users: users, Dossiers: dossiers,
-		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening}
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r)}
 	beside, err := s.openAside(c.Context, r, &o)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -36,7 +37,7 @@ type Source struct {
 func (s *Source) Prefix() string { return "users-" + s.SHA256[:digestChars] + "-" }
 
 // Build makes the store of a source in dir and opens it. The users stream
-// through; what grows in memory is some twenty bytes a user: two orders and the
+// through; what grows in memory is some thirty bytes a user: three orders and the
 // sets of users by field.
 func Build(ctx context.Context, dir string, source Source) (*Store, error) {
 	temp, err := atomicfile.TempDir(dir, "users")
@@ -86,10 +87,10 @@ type builder struct {
 	facets *facets
 	tally  *tally
 	meta   meta
-	order  []byte // rank−1 → position
-	ranks  []byte // position → rank−1
-	last   []byte // key of the user before
-	value  []byte // scratch
+	ranks  []byte    // position → rank−1
+	silent []float32 // position → days since the last activity; infinite = never active
+	last   []byte    // key of the user before
+	value  []byte    // scratch
 }
 
 // begin starts a transaction. Keys come in order, so pages are filled.
@@ -163,6 +164,11 @@ func (b *builder) add(u *server.User) error {
 		return fmt.Errorf("rank %d is out of range; run `churn score` again", u.Rank)
 	}
 	b.ranks = binary.BigEndian.AppendUint32(b.ranks, uint32(u.Rank-1))
+	silence := float32(math.Inf(1))
+	if u.LastActivity != nil {
+		silence = float32(*u.LastActivity)
+	}
+	b.silent = append(b.silent, silence)
 	b.facets.add(uint32(position), u)
 	b.value = encodeUser(b.value[:0], u)
 	// bbolt keeps the slice of a value until the transaction ends.
@@ -196,32 +202,58 @@ func (b *builder) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := b.invert(); err != nil {
+	byRanks, err := b.invert()
+	if err != nil {
 		return err
 	}
+	silence, silencePlaces := b.bySilence(byRanks)
 	b.meta.Snapshot = sum
 	s := &b.meta.Snapshot
 	s.Plans, s.Countries, s.Sources = b.facets.values(fieldPlan), b.facets.values(fieldCountry), b.facets.values(fieldSource)
 	b.meta.Wide = b.facets.wide()
 	text, err := json.Marshal(b.meta)
 	orders := b.tx.Bucket(bucketOrders)
-	return errors.Join(err, b.tx.Bucket(bucketMeta).Put(keyMeta, text), orders.Put([]byte(byRank), b.order), orders.Put([]byte(byUser), b.ranks),
-		b.facets.write(b.tx.Bucket(bucketFacets), b.ranks))
+	return errors.Join(err, b.tx.Bucket(bucketMeta).Put(keyMeta, text),
+		orders.Put(placesKey(byRank), b.ranks), orders.Put(positionsKey(byRank), byRanks), orders.Put(placesKey(bySilence), silencePlaces), orders.Put(positionsKey(bySilence), silence),
+		b.facets.write(b.tx.Bucket(bucketFacets), map[string][]byte{byRank: b.ranks, bySilence: silencePlaces}))
 }
 
-// invert fills order from ranks, which must be 1…n, each once.
-func (b *builder) invert() error {
+// placesKey is the key of the places that all positions have in an order.
+func placesKey(order string) []byte { return []byte(order + "/places") }
+
+// positionsKey is the key of the positions in an order.
+func positionsKey(order string) []byte { return []byte(order + "/positions") }
+
+// bySilence returns the positions by falling silence, then by rank, and the places
+// of all positions in that order.
+func (b *builder) bySilence(byRanks []byte) (positions, places []byte) {
+	n := b.users()
+	order := make([]uint32, n)
+	for rank := range n {
+		order[rank] = place(byRanks, uint32(rank))
+	}
+	slices.SortStableFunc(order, func(x, y uint32) int { return cmp.Compare(b.silent[y], b.silent[x]) })
+	positions, places = make([]byte, 0, 4*n), make([]byte, 4*n)
+	for at, position := range order {
+		positions = binary.BigEndian.AppendUint32(positions, position)
+		binary.BigEndian.PutUint32(places[4*position:], uint32(at))
+	}
+	return positions, places
+}
+
+// invert returns the positions by rank. Ranks must be 1…n, each once.
+func (b *builder) invert() ([]byte, error) {
 	const open = math.MaxUint32
 	n := b.users()
-	b.order = bytes.Repeat([]byte{0xff}, 4*n)
+	order := bytes.Repeat([]byte{0xff}, 4*n)
 	for position := range n {
 		rank := place(b.ranks, uint32(position))
-		if int(rank) >= n || place(b.order, rank) != open {
-			return fmt.Errorf("rank %d is there twice or beyond the %d users; run `churn score` again", rank+1, n)
+		if int(rank) >= n || place(order, rank) != open {
+			return nil, fmt.Errorf("rank %d is there twice or beyond the %d users; run `churn score` again", rank+1, n)
 		}
-		binary.BigEndian.PutUint32(b.order[4*rank:], uint32(position))
+		binary.BigEndian.PutUint32(order[4*rank:], uint32(position))
 	}
-	return nil
+	return order, nil
 }
 
 // place returns element i of an order.

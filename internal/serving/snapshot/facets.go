@@ -12,8 +12,9 @@ import (
 
 // The orders in which users are listed.
 const (
-	byUser = "user"
-	byRank = "rank"
+	byUser    = "user"
+	byRank    = "rank"
+	bySilence = "silence" // longest silent first
 )
 
 // The fields that users are selected by.
@@ -74,14 +75,15 @@ func (f *facets) wide() (out []string) {
 	return out
 }
 
-// write stores every set in both orders.
-func (f *facets) write(b *bbolt.Bucket, ranks []byte) error {
-	for _, order := range []string{byRank, byUser} {
+// write stores every set in all orders. places holds those of all positions in
+// each, but of byUser, in which they are the same.
+func (f *facets) write(b *bbolt.Bucket, places map[string][]byte) error {
+	for _, order := range []string{byRank, bySilence, byUser} {
 		for _, i := range []int{2, 3, 1, 0} { // in the order of keys
 			for _, value := range slices.Sorted(maps.Keys(f.sets[i])) {
 				set := f.sets[i][value]
-				if order == byRank {
-					set = reorder(set, ranks)
+				if of := places[order]; of != nil {
+					set = reorder(set, of)
 				}
 				set.RunOptimize()
 				text, err := set.ToBytes()

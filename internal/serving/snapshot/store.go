@@ -7,7 +7,7 @@
 //	  meta    snapshot → what it is of, as JSON
 //	  users   position → user, in the order of user ids (4 bytes, big endian)
 //	  ids     key of the user id → position
-//	  orders  rank → positions by rank, user → ranks by position (4 bytes each)
+//	  orders  for each order but the first: positions by place, and places by position (4 bytes each)
 //	  facets  order, field, value → roaring bitmap of those users' places in that order
 //
 // It is complete or absent: built under a temporary name, synced and renamed.
@@ -36,7 +36,7 @@ import (
 )
 
 // format is the version of the layout.
-const format = 1
+const format = 2
 
 var (
 	bucketMeta   = []byte("meta")
