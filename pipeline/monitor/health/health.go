@@ -5,37 +5,43 @@ package health
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/prepare"
 	"churn/pipeline/validate"
 )
 
-// Status is the outcome of a part.
-type Status string
+// Status is the outcome of a part, that of the other monitors.
+type Status = profile.Status
 
-// The outcomes. Unknown is a part that could not be judged; it is worse than OK.
+// The outcomes. What is unmeasured could not be judged; that is worse than OK.
 const (
-	OK      Status = "OK"
-	Unknown Status = "UNKNOWN"
-	Warn    Status = "WARN"
-	Fail    Status = "FAIL"
+	OK         = profile.OK
+	Unmeasured = Status("unmeasured")
+	Warn       = profile.Warn
+	Fail       = profile.Fail
 )
 
-func (s Status) rank() int { return map[Status]int{OK: 1, Unknown: 2, Warn: 3, Fail: 4}[s] }
+// worse reports whether a status is worse than another; "" is better than all.
+func worse(a, b Status) bool {
+	order := []Status{OK, Unmeasured, Warn, Fail}
+	return slices.Index(order, a) > slices.Index(order, b)
+}
 
-// Verdict is a status and what it is for, the worst first.
+// Verdict is a status and the reasons for it.
 type Verdict struct {
-	Status Status   `json:"status"`
-	Says   []string `json:"says,omitempty"`
+	Status  Status   `json:"status"`
+	Reasons []string `json:"reasons,omitempty"`
 }
 
 // say adds a finding.
 func (v *Verdict) say(s Status, format string, args ...any) {
-	if s.rank() > v.Status.rank() {
+	if worse(s, v.Status) {
 		v.Status = s
 	}
-	v.Says = append(v.Says, fmt.Sprintf(format, args...))
+	v.Reasons = append(v.Reasons, fmt.Sprintf(format, args...))
 }
 
 // Report is what was found on an as-of date.
@@ -70,7 +76,7 @@ func Run(ctx context.Context, in Input, p Params, progress func(done, total int6
 	}
 	r.validation(in, p)
 	for _, part := range r.Parts() {
-		if part.Status.rank() > r.Status.rank() {
+		if worse(part.Status, r.Status) {
 			r.Status = part.Status
 		}
 	}
@@ -93,7 +99,7 @@ func (r *Report) timelines(ctx context.Context, in Input, p Params, progress fun
 	t := in.Timelines
 	switch {
 	case t == nil:
-		none := Verdict{Unknown, []string{in.NoTimelines}}
+		none := Verdict{Unmeasured, []string{in.NoTimelines}}
 		r.Freshness.Verdict, r.Volume.Verdict, r.Late.Verdict = none, none, none
 		return nil
 	case in.AsOf < t.Header.Span.First:
@@ -114,7 +120,7 @@ func (r *Report) timelines(ctx context.Context, in Input, p Params, progress fun
 // validation takes over the parts that validation has judged.
 func (r *Report) validation(in Input, p Params) {
 	if in.Validation == nil {
-		none := Verdict{Unknown, []string{in.NoValidation}}
+		none := Verdict{Unmeasured, []string{in.NoValidation}}
 		r.Rejected.Verdict, r.Duplicates.Verdict = none, none
 		return
 	}

@@ -113,7 +113,7 @@ func late(t *tally, p Params) Late {
 	now := sum(end)
 	l.Events, l.Late = now.all, now.late
 	if now.all == 0 {
-		l.say(Unknown, "nothing became known in the week to %s", t.asOf)
+		l.say(Unmeasured, "nothing became known in the week to %s", t.asOf)
 		return l
 	}
 	var before []float64

@@ -102,7 +102,7 @@ func TestFreshness(t *testing.T) {
 	}
 	quiet := slices.DeleteFunc(habit(60), func(f pipeline.DayFacts) bool { return f.Videos > 0 && f.Day > start+48 })
 	f := freshness(tallied(quiet, start+59), Defaults())
-	if f.Status != Warn || !strings.Contains(f.Says[0], "video_watch was last seen on 2026-03-19, 14 days") && !strings.Contains(f.Says[0], "video_watch") {
+	if f.Status != Warn || !strings.Contains(f.Reasons[0], "video_watch was last seen on 2026-03-19, 14 days") && !strings.Contains(f.Reasons[0], "video_watch") {
 		t.Errorf("a type stopped: %+v", f)
 	}
 	if f := freshness(newTally(pipeline.Span{First: start, Last: start + 1}, start+1), Defaults()); f.Status != Fail {
@@ -130,7 +130,7 @@ func TestLate(t *testing.T) {
 		"always late":        {delay(start, 2, 2), OK}, // usual
 		"late since lately":  {delay(asOf-9, 2, 2), Fail},
 		"some late of late":  {delay(asOf-9, 8, 2), Warn},
-		"a week has no fact": {delay(asOf-7, 1, 9), Unknown},
+		"a week has no fact": {delay(asOf-7, 1, 9), Unmeasured},
 	} {
 		l := late(tallied(c.facts, asOf), Defaults())
 		if l.Status != c.want {
@@ -179,11 +179,11 @@ func TestValidationIsTakenOver(t *testing.T) {
 // Without any input nothing is OK.
 func TestNothingIsNotOK(t *testing.T) {
 	r, err := Run(context.Background(), Input{AsOf: start, NoTimelines: "no timelines", NoValidation: "no validation"}, Defaults(), nil)
-	if err != nil || r.Status != Unknown {
+	if err != nil || r.Status != Unmeasured {
 		t.Fatal(r.Status, err)
 	}
 	for _, part := range r.Parts() {
-		if part.Status != Unknown || len(part.Says) != 1 || !strings.HasPrefix(part.Says[0], "no ") {
+		if part.Status != Unmeasured || len(part.Reasons) != 1 || !strings.HasPrefix(part.Reasons[0], "no ") {
 			t.Errorf("%s: %+v", part.Name, part.Verdict)
 		}
 	}

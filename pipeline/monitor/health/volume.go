@@ -211,16 +211,18 @@ func (l *Level) judge(p Params, alpha float64) Status {
 
 func (v *Volume) conclude(days int) {
 	if len(v.Levels) == 0 {
-		v.say(Unknown, "%d days of data are too few to know the weekly pattern, or there are too few events: volumes are not judged", days)
+		v.say(Unmeasured, "%d days of data are too few to know the weekly pattern, or there are too few events: volumes are not judged", days)
 		return
 	}
 	v.Status = OK
 	odd := slices.DeleteFunc(slices.Clone(v.Levels), func(l Level) bool { return l.Status == OK })
-	slices.SortStableFunc(odd, func(a, b Level) int {
-		return cmp.Or(cmp.Compare(b.Status.rank(), a.Status.rank()), cmp.Compare(b.far(), a.far()))
-	})
-	for _, l := range odd {
-		v.say(l.Status, "%s", l)
+	slices.SortStableFunc(odd, func(a, b Level) int { return cmp.Compare(b.far(), a.far()) })
+	for _, s := range []Status{Fail, Warn} {
+		for _, l := range odd {
+			if l.Status == s {
+				v.say(s, "%s", l)
+			}
+		}
 	}
 }
 

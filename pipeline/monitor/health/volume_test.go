@@ -97,8 +97,8 @@ func TestFalseAlarms(t *testing.T) {
 				fails++
 			case Warn:
 				warns++
-			case Unknown:
-				t.Fatalf("%s: %v", name, v.Says)
+			case Unmeasured:
+				t.Fatalf("%s: %v", name, v.Reasons)
 			}
 		}
 		t.Logf("%s: %d FAIL, %d WARN in %d runs", name, fails, warns, runs)
@@ -153,7 +153,7 @@ func TestFaultsAreFound(t *testing.T) {
 			c := portals()["growing"].tally(rand.New(rand.NewPCG(seed, 11)))
 			f.strike(c, len(c.days)-1)
 			v := volume(c, Defaults())
-			if v.Status == f.want && slices.ContainsFunc(v.Says, func(s string) bool { return strings.HasPrefix(s, f.says) }) {
+			if v.Status == f.want && slices.ContainsFunc(v.Reasons, func(s string) bool { return strings.HasPrefix(s, f.says) }) {
 				found++
 			}
 		}
@@ -177,8 +177,8 @@ func TestHoliday(t *testing.T) {
 	day := (start + pipeline.Date(last-2)).String()
 	for _, text := range []string{day, day[len("2026-"):]} {
 		p.Holidays = []string{text}
-		if v := volume(c, p); v.Status != Warn || !strings.Contains(v.Says[0], "holiday") {
-			t.Errorf("%s as a holiday: %s %v", text, v.Status, v.Says)
+		if v := volume(c, p); v.Status != Warn || !strings.Contains(v.Reasons[0], "holiday") {
+			t.Errorf("%s as a holiday: %s %v", text, v.Status, v.Reasons)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestHoliday(t *testing.T) {
 // Too little data is not judged, and says so.
 func TestTooYoung(t *testing.T) {
 	c := portal{30, 3000, 0, 0}.tally(rand.New(rand.NewPCG(1, 1)))
-	if v := volume(c, Defaults()); v.Status != Unknown || len(v.Says) != 1 || !strings.HasPrefix(v.Says[0], "30 days") {
-		t.Errorf("%s %v", v.Status, v.Says)
+	if v := volume(c, Defaults()); v.Status != Unmeasured || len(v.Reasons) != 1 || !strings.HasPrefix(v.Reasons[0], "30 days") {
+		t.Errorf("%s %v", v.Status, v.Reasons)
 	}
 }
