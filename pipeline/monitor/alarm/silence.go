@@ -33,6 +33,17 @@ func (b *Book) Silenced(alarm string, at time.Time) (Silence, bool) {
 	return b.Silences[i], true
 }
 
+// SilencedUntil returns the latest end of the silences of an alarm that nobody
+// has ended; it may have passed.
+func (b *Book) SilencedUntil(alarm string) (until time.Time) {
+	for _, s := range b.Silences {
+		if s.covers(alarm) && s.Ended.IsZero() && s.Until.After(until) {
+			until = s.Until
+		}
+	}
+	return until
+}
+
 // Silence adds a silence in the place of one of the same name. Silences that
 // have ended stay in the book as a record.
 func (b *Book) Silence(s Silence) {

@@ -7,27 +7,26 @@ import (
 	"fmt"
 	"slices"
 
-	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/prepare"
 	"churn/pipeline/validate"
 )
 
-// Status is the outcome of a part, that of the other monitors.
-type Status = profile.Status
+// Status is the outcome of a part.
+type Status string
 
 // The outcomes. What is unmeasured could not be judged; that is worse than OK.
 const (
-	OK         = profile.OK
-	Unmeasured = Status("unmeasured")
-	Warn       = profile.Warn
-	Fail       = profile.Fail
+	OK         Status = "OK"
+	Unmeasured Status = "UNMEASURED"
+	Warn       Status = "WARN"
+	Fail       Status = "FAIL"
 )
 
-// worse reports whether a status is worse than another; "" is better than all.
-func worse(a, b Status) bool {
-	order := []Status{OK, Unmeasured, Warn, Fail}
-	return slices.Index(order, a) > slices.Index(order, b)
+// Worst returns the worse of two statuses; "" is better than all.
+func Worst(a, b Status) Status {
+	order := []Status{"", OK, Unmeasured, Warn, Fail}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
 // Verdict is a status and the reasons for it.
@@ -38,9 +37,7 @@ type Verdict struct {
 
 // say adds a finding.
 func (v *Verdict) say(s Status, format string, args ...any) {
-	if worse(s, v.Status) {
-		v.Status = s
-	}
+	v.Status = Worst(v.Status, s)
 	v.Reasons = append(v.Reasons, fmt.Sprintf(format, args...))
 }
 
@@ -76,9 +73,7 @@ func Run(ctx context.Context, in Input, p Params, progress func(done, total int6
 	}
 	r.validation(in, p)
 	for _, part := range r.Parts() {
-		if worse(part.Status, r.Status) {
-			r.Status = part.Status
-		}
+		r.Status = Worst(r.Status, part.Status)
 	}
 	return r, nil
 }

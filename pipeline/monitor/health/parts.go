@@ -61,8 +61,12 @@ func freshness(t *tally, p Params) Freshness {
 // say what silence is usual.
 const seldom = 10
 
+// given is the number of days after which a silent type is taken as given up.
+const given = usualWeeks * week
+
 // silence returns how long a kind has been silent. A silence of more than twice
-// the longest before is a warning: whether it is a fault, its volume tells.
+// the longest before is a warning, until everybody knows: whether it is a fault,
+// its volume tells.
 func (t *tally) silence(kind, last int) (s Silence, ok bool) {
 	previous, seen, longest := -1, 0, 0
 	for d := range t.days[:last+1] {
@@ -78,7 +82,7 @@ func (t *tally) silence(kind, last int) (s Silence, ok bool) {
 		return s, false
 	}
 	s = Silence{LastEvent: t.first + pipeline.Date(previous), Days: last - previous, Longest: longest - 1, Status: OK}
-	if s.Days > 2*longest {
+	if s.Days > 2*longest && s.Days <= given {
 		s.Status = Warn
 	}
 	return s, true

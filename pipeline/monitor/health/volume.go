@@ -22,6 +22,7 @@ type Level struct {
 	High     float64       `json:"high"`
 	Odds     float64       `json:"p_value"`
 	Holiday  bool          `json:"holiday,omitempty"`
+	Habit    bool          `json:"habit,omitempty"` // it was as far away before, more than once
 	Status   Status        `json:"status"`
 	model    model
 }
@@ -33,21 +34,24 @@ type Volume struct {
 	WarnRatio    float64  `json:"warn_ratio"`
 	FailRatio    float64  `json:"fail_ratio"`
 	FailDayRatio float64  `json:"fail_day_ratio"`
-	Rare         []string `json:"too_rare,omitempty"` // types with too few events to judge
+	Rare         []string `json:"too_rare,omitempty"` // types with too few events to judge, or too erratic
 	Levels       []Level  `json:"levels"`             // weeks first, then days
 }
 
 const (
-	usualWeeks = 8   // as in validation
-	leastWeeks = 4   // with fewer, a median says too little
-	leastUsual = 5.0 // events: below, a count of 0 is no news
-	leastDays  = 14  // ratios of days behind trend and spread
-	mostDays   = 56  // eight weeks of them
-	leastBacks = 5   // ratios of weeks
+	usualWeeks = 8  // as in validation
+	leastWeeks = 4  // with fewer, a median says too little
+	leastDay   = 20 // events expected of a day, as in validation
+	leastWeek  = 5  // and of a week: below, a count of 0 is no news
+	leastDays  = 14 // ratios of days behind trend and spread
+	mostDays   = 56 // eight weeks of them
+	leastBacks = 5  // ratios of weeks
 	mostBacks  = 26
 	// leastSpread is the least relative standard deviation that is believed: no
 	// portal is as regular as a few quiet weeks can look.
 	leastSpread = 0.05
+	// mostSpread is the one beyond which there is no pattern to compare with.
+	mostSpread = 1.0
 )
 
 // volume judges the last week of the data and its days.
@@ -93,17 +97,19 @@ func (t *tally) seen(kind int) bool {
 // levels returns the week that ends with the day last, and its days, of one
 // kind; those that cannot be judged are left out.
 func (t *tally) levels(kind, last int) (weekly, days []Level) {
-	name, date := kinds()[kind], func(i int) pipeline.Date { return t.first + pipeline.Date(i) }
-	if e, n, ok := expect(t.weeks(kind, last), 1, leastBacks, mostBacks); ok {
-		weekly = append(weekly, Level{Type: name, First: date(last - week + 1), Last: date(last), Events: n, Usual: e.usual, Expected: e.mean, Odds: e.odds(float64(n)), model: e.model})
+	if e, ok := expect(t.weeks(kind, last), pattern{1, leastWeek, leastBacks, mostBacks}); ok {
+		weekly = append(weekly, e.level(kinds()[kind], t.date(last-week+1), t.date(last)))
 	}
-	for i := last - week + 1; i <= last && i >= 0; i++ {
-		if e, n, ok := expect(t.daily(kind, i, last), week, leastDays, mostDays); ok {
-			days = append(days, Level{Type: name, First: date(i), Last: date(i), Events: n, Usual: e.usual, Expected: e.mean, Odds: e.odds(float64(n)), model: e.model})
+	for i := max(0, last-week+1); i <= last; i++ {
+		if e, ok := expect(t.daily(kind, i), pattern{week, leastDay, leastDays, mostDays}); ok {
+			days = append(days, e.level(kinds()[kind], t.date(i), t.date(i)))
 		}
 	}
 	return weekly, days
 }
+
+// date returns the date of a day.
+func (t *tally) date(day int) pipeline.Date { return t.first + pipeline.Date(day) }
 
 // weeks returns the events of the week that ends with the day last, and of the
 // weeks before it, newest first, each as it was known at its end.
@@ -119,13 +125,10 @@ func (t *tally) weeks(kind, last int) (out []int64) {
 }
 
 // daily returns the events of a day and of those before it, newest first, each
-// as it was known as many days later as the present day is on the as-of date.
-// The days between it and its week's first day are left out: they are judged too.
-func (t *tally) daily(kind, day, last int) (out []int64) {
-	lag := t.lag(day)
-	out = append(out, t.within(day, kind, lag))
-	for d := day - 1; d >= 0; d-- {
-		out = append(out, t.within(d, kind, lag))
+// as it was known as many days later as the day itself is on the as-of date.
+func (t *tally) daily(kind, day int) (out []int64) {
+	for d := day; d >= 0; d-- {
+		out = append(out, t.within(d, kind, t.lag(day)))
 	}
 	return out
 }
@@ -133,42 +136,94 @@ func (t *tally) daily(kind, day, last int) (out []int64) {
 // lag returns the days from a day to the as-of date.
 func (t *tally) lag(day int) int { return int(t.asOf-t.first) - day }
 
-// expectation is what is expected of a count.
+// expectation is what is expected of a count, and the count.
 type expectation struct {
 	model
-	usual float64
+	usual  float64
+	events int64
+	habit  bool
 }
 
-// expect returns the newest count of a series, and what the others say of it.
-// usual is the median of the counts at distances of step, and the ratios of
-// earlier counts to their own medians show the trend and the spread that such
-// ratios have; only counts from step on are used for it.
-func expect(series []int64, step, least, most int) (e expectation, n int64, ok bool) {
-	usual, ok := usualOf(series, 0, step)
-	if !ok || usual < leastUsual {
-		return e, 0, false
+func (e *expectation) level(name string, first, last pipeline.Date) Level {
+	return Level{Type: name, First: first, Last: last, Events: e.events, Usual: e.usual, Expected: e.mean, Odds: e.odds(float64(e.events)), Habit: e.habit, model: e.model}
+}
+
+// pattern says how a series is looked at.
+type pattern struct {
+	step        int     // from a count to the next that is alike
+	least       float64 // count that can be judged
+	fewest, all int     // ratios that are needed, and that are looked at
+}
+
+// expect says what a series, newest first, lets expect of its newest count. usual
+// is the median of the counts at distances of step; the ratios of earlier counts
+// to their own medians show the trend and the spread that such ratios have. Counts
+// nearer than step are left out, since they may be of the same trouble.
+func expect(series []int64, p pattern) (e expectation, ok bool) {
+	usual, ok := usualOf(series, 0, p.step)
+	ratios := p.ratios(series)
+	if !ok || len(ratios) < p.fewest {
+		return e, false
 	}
-	var ratios []float64
-	for i := step; i < len(series) && len(ratios) < most; i++ {
-		if u, ok := usualOf(series, i, step); ok && u > 0 {
-			ratios = append(ratios, float64(series[i])/u)
-		}
+	trend := min(max(median(slices.Clone(ratios)), 1/mostTrend), mostTrend)
+	e = expectation{model{mean: usual * trend}, usual, series[0], false}
+	if usual < p.least || e.mean < p.least {
+		return e, false
 	}
-	if len(ratios) < least {
-		return e, 0, false
-	}
-	trend := median(slices.Clone(ratios))
-	if trend <= 0 {
-		return e, 0, false
-	}
+	e.habit = habitual(float64(e.events)/usual, trend, ratios, p.step)
 	for i := range ratios {
 		ratios[i] = math.Abs(ratios[i]/trend - 1)
 	}
-	mean := usual * trend
-	// 1.4826 makes the median of deviations the standard deviation of a normal
-	// distribution; few ratios show it only roughly, hence the margin.
-	spread := max(1.4826*median(ratios)*(1+3/float64(len(ratios))), leastSpread)
-	return expectation{model{mean, max(spread*spread-1/mean, leastSpread*leastSpread)}, usual}, series[0], true
+	spread := max(spreadOf(ratios), leastSpread)
+	e.dispersion = max(spread*spread-1/e.mean, leastSpread*leastSpread)
+	return e, spread <= mostSpread
+}
+
+// ratios returns earlier counts over what was usual for them, newest first.
+func (p pattern) ratios(series []int64) (out []float64) {
+	for i := p.step; i < len(series) && len(out) < p.all; i++ {
+		usual, ok := usualOf(series, i, p.step)
+		if !ok {
+			break
+		}
+		out = append(out, float64(series[i])/max(usual, 1))
+	}
+	return out
+}
+
+// mostTrend bounds the trend: beyond it, what is usual is no guide any more.
+const mostTrend = 2.0
+
+// habitual reports whether a ratio is one that comes back, such as that of the
+// day of the month on which most payments are made: at least two earlier ones, no
+// less than two steps apart, were about as far from the trend on the same side.
+func habitual(ratio, trend float64, earlier []float64, step int) bool {
+	const least = 0.01 // so that none at all has a logarithm
+	off := func(r float64) float64 { return math.Log(max(r, least) / trend) }
+	before := -1
+	for i, r := range earlier {
+		if off(r)/off(ratio) < 0.8 {
+			continue
+		}
+		if before >= 0 && i-before >= 2*step {
+			return true
+		}
+		if before < 0 {
+			before = i
+		}
+	}
+	return false
+}
+
+// spreadOf returns the standard deviation of a normal distribution with such
+// absolute deviations: by their median, which outliers do not move, or by their
+// 95th percentile if that is more, since a series that is far away on one day in
+// ten, as payments are at the end of the month, does so by itself. Few deviations
+// show it only roughly, hence the margin.
+func spreadOf(deviations []float64) float64 {
+	n := float64(len(deviations))
+	middle := median(deviations) // sorts
+	return max(1.4826*middle, deviations[int(0.95*(n-1))]/1.96) * (1 + 3/n)
 }
 
 // usualOf returns the median of the counts at distances of step before i.
@@ -201,9 +256,9 @@ func (l *Level) judge(p Params, alpha float64) Status {
 		fail = p.VolumeFailDayRatio
 	}
 	switch far := l.far(); {
-	case l.Odds >= alpha || far < p.VolumeWarnRatio:
+	case l.Odds >= alpha || far < p.VolumeWarnRatio || l.Habit && float64(l.Events) > l.Expected:
 		return OK
-	case far < fail || l.Holiday:
+	case far < fail || l.Holiday || l.Habit: // what is lost again and again is no habit to be quiet about
 		return Warn
 	}
 	return Fail
