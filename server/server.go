@@ -21,14 +21,15 @@ import (
 // Options are what a server is made of. Only Models, Now and Logger are
 // necessary.
 type Options struct {
-	Params Params
-	Models Models
-	Users  Users            // nil: nobody has been scored
-	Log    Log              // nil: predictions are not kept
-	Shadow Shadow           // nil: no second model
-	Keys   string           // lines of API keys, as those of serve.keys_file, which they add to
-	Now    func() time.Time // the clock
-	Logger *slog.Logger
+	Params     Params
+	Models     Models
+	Users      Users            // nil: nobody has been scored
+	Log        Log              // nil: predictions are not kept
+	Shadow     Shadow           // nil: no second model
+	Monitoring Monitoring       // nil: no figures of monitors in /metrics
+	Keys       string           // lines of API keys, as those of serve.keys_file, which they add to
+	Now        func() time.Time // the clock
+	Logger     *slog.Logger
 	// Version is that of the program.
 	Version string
 	// Listening is told the addresses once the server accepts connections;
@@ -67,6 +68,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Shadow == nil {
 		o.Shadow = noShadow{}
+	}
+	if o.Monitoring == nil {
+		o.Monitoring = noMonitoring{}
 	}
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
 		limiter: newLimiter(o.Params), origin: http.NewCrossOriginProtection()}

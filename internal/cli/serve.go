@@ -33,7 +33,8 @@ func (s *session) serve(c *cli.Context) error {
 	}
 	models := s.follower(r)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
+	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening,
+		Monitoring: s.monitoring()})
 	if err != nil {
 		return configError{err}
 	}
@@ -57,6 +58,11 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		return out
 	}
 	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+}
+
+// monitoring tells what the monitors, which run as jobs of their own, have left.
+func (s *session) monitoring() server.Monitoring {
+	return serving.NewMonitoring(s.config.Paths.Metrics, s.log)
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no
