@@ -42,11 +42,11 @@ tidy: ## fails if go mod tidy would change go.mod or go.sum
 
 .PHONY: test-race
 test-race: ## all tests, the import table among them, with the race detector and in random order
-	CGO_ENABLED=1 go test -race -shuffle=on ./...
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: test-kill
 test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
-	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run TestKillRegistry ./internal/cli
+	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKillRe' ./internal/cli
 
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):

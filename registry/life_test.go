@@ -232,7 +232,7 @@ func TestLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{"renew": a.Renew(ctx, time.Minute, at(19)), "held": a.Held(ctx, at(19))} {
-		if err == nil || !strings.Contains(err.Error(), "lost to b") {
+		if err == nil || !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%s of a lost lease: %v", what, err)
 		}
 	}

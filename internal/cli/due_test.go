@@ -127,6 +127,8 @@ func TestAnswersInFreshProcess(t *testing.T) {
 	}
 	if err := ask("--set", "paths.artifacts="+t.TempDir()); err == nil || !strings.Contains(err.Error(), "v0001 fails in a fresh process") || !strings.Contains(err.Error(), "registry") {
 		t.Errorf("another registry: %v", err)
+	} else if code := cli.ExitCode(err); code != 1 {
+		t.Errorf("another registry: exit code %d", code) // a failure, no fault of usage
 	}
 	if err := ask(slices.Concat(args, []string{"--set", "train.seed=x"})...); err == nil {
 		t.Error("a setting that cannot be: no error")
