@@ -35,16 +35,16 @@ func extend(t *testing.T, dir, events string) {
 	churn(t, dir, ofPortal("prepare")...)
 }
 
-// hook is a webhook that can be broken.
-type hook struct {
+// receiver is a webhook that can be broken.
+type receiver struct {
 	url    string
 	mu     sync.Mutex
 	broken bool
 	got    []alarm.Message
 }
 
-func newHook(t *testing.T) *hook {
-	h := &hook{}
+func newReceiver(t *testing.T) *receiver {
+	h := &receiver{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -65,7 +65,7 @@ func newHook(t *testing.T) *hook {
 }
 
 // takes returns what has arrived since the last call.
-func (h *hook) takes() (states []string) {
+func (h *receiver) takes() (states []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, m := range h.got {
@@ -75,7 +75,7 @@ func (h *hook) takes() (states []string) {
 	return states
 }
 
-func (h *hook) breaks(broken bool) {
+func (h *receiver) breaks(broken bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.broken = broken
@@ -85,7 +85,7 @@ func (h *hook) breaks(broken bool) {
 // webhook that was down gets the message later, a silence makes the job green and
 // does not eat the end.
 func TestLifeOfAnAlarm(t *testing.T) {
-	dir, h := portal(t), newHook(t)
+	dir, h := portal(t), newReceiver(t)
 	look := func(asOf string) outcome {
 		t.Helper()
 		return finish(t, program(dir, ofPortal("--set", "monitor.alarms.webhook="+h.url, "monitor", "all", "--as-of", asOf)...))
