@@ -144,6 +144,26 @@ func TestServeShowsFindings(t *testing.T) {
 	}
 }
 
+// A Pushgateway gets what the text file holds; one that is down is a warning.
+func TestPushFindings(t *testing.T) {
+	dir, got := portal(t), ""
+	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r.URL.Path + "\n" + string(body)
+	}))
+	defer gateway.Close()
+	args := ofPortal("--set", "monitor.pushgateway="+gateway.URL, "monitor", "health", "--as-of", "2025-01-06")
+	churn(t, dir, args...)
+	text, err := os.ReadFile(filepath.Join(dir, "artifacts/metrics/churn_monitor.prom"))
+	if want := "/metrics/job/churn_monitor\n" + string(text); err != nil || got != want {
+		t.Errorf("%v, got %s", err, got)
+	}
+	gateway.Close()
+	if out := churn(t, dir, args...); !strings.Contains(out.stderr, "they are pushed again by the next run") {
+		t.Error(out.stderr)
+	}
+}
+
 // Health says what it found and what it could not tell; data that was refused is
 // no reason to be quiet.
 func TestHealth(t *testing.T) {
@@ -220,6 +240,52 @@ func TestMonitorFaults(t *testing.T) {
 	// Without any data nothing is found, and that is no success.
 	if out := finish(t, program(t.TempDir(), "monitor", "all")); out.code != 1 || !strings.Contains(out.stdout, "UNMEASURED") || !strings.Contains(out.stderr, "monitor health could not run: ") {
 		t.Errorf("%+v", out)
+	}
+}
+
+// A retrain that came to nothing is an alarm for a week; one that runs, or whose
+// report is damaged, leaves the alarm as it is.
+func TestRetrainAlarm(t *testing.T) {
+	dir := portal(t)
+	for _, c := range []struct{ report, asOf, state string }{
+		{`{"outcome": "rejected", "as_of_date": "2025-01-05"}`, "2025-01-05", "firing"},
+		{`{"as_of_date": "2025-01-05"}`, "2025-01-06", "firing"},
+		{`{"outcome`, "2025-01-07", "firing"},
+		{`{"outcome": "promoted", "as_of_date": "2025-01-05"}`, "2025-01-08", "resolved"},
+		{`{"outcome": "failed", "as_of_date": "2025-01-08", "reason": "no room"}`, "2025-01-09", "firing"},
+		{`{"outcome": "failed", "as_of_date": "2025-01-08", "reason": "no room"}`, "2025-01-17", "resolved"},
+	} {
+		writeFile(t, filepath.Join(dir, "artifacts/metrics/retrain_latest.json"), c.report)
+		finish(t, program(dir, ofPortal("monitor", "all", "--as-of", c.asOf)...))
+		out := churn(t, dir, "monitor", "alarms")
+		if !strings.Contains(out.stdout, fmt.Sprintf("%-15s  %-8s  since", "retrain", c.state)) {
+			t.Errorf("%s on %s: want %s\n%s", c.report, c.asOf, c.state, out.stdout)
+		}
+	}
+	if out := churn(t, dir, "monitor", "alarms"); !strings.Contains(out.stdout, "the retrain of 2025-01-08: failed: no room") {
+		t.Error(out.stdout)
+	}
+}
+
+// A FAIL that is held back is no alarm yet; a warning is one where it is asked for.
+func TestHoldAndLevel(t *testing.T) {
+	dir := portal(t)
+	look := func(asOf string, set ...string) outcome {
+		return finish(t, program(dir, ofPortal(append(set, "monitor", "all", "--as-of", asOf)...)...))
+	}
+	hold := []string{"--set", "monitor.alarms.rules.data_freshness.for=24h"}
+	if out := look("2025-01-10", hold...); out.code == 2 || !strings.Contains(out.stdout, "freshness FAIL") || !strings.Contains(out.stdout, "none fires") {
+		t.Errorf("held back: %+v", out)
+	}
+	if out := look("2025-01-11", hold...); out.code != 2 || !strings.Contains(out.stdout, "firing") {
+		t.Errorf("held for long enough: %+v", out)
+	}
+	dir = portal(t)
+	if out := look("2025-01-07"); out.code == 2 {
+		t.Errorf("a warning: %+v", out)
+	}
+	if out := look("2025-01-08", "--set", "monitor.alarms.on=warn"); out.code != 2 || !strings.Contains(out.stdout, "data_freshness fires") {
+		t.Errorf("a warning that counts: %+v", out)
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"churn/pipeline"
 	"churn/pipeline/monitor/alarm"
 	"churn/pipeline/monitor/health"
 )
@@ -119,6 +121,10 @@ func (s *session) watchHealth(ctx context.Context) (f finding, err error) {
 	return f, nil
 }
 
+// news is how long a retrain that came to nothing is worth an alarm: the model in
+// production goes on, and the next retrain may be weeks away.
+const news = 7 * 24 * time.Hour
+
 // retrainReading says whether the latest retrain found a model good enough. There
 // is none before the first.
 func (s *session) retrainReading() []alarm.Reading {
@@ -127,18 +133,34 @@ func (s *session) retrainReading() []alarm.Reading {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	out := alarm.Reading{Alarm: alarm.Retrain, Sign: alarm.Good, Summary: r.Outcome}
-	refused := r.refused()
-	switch {
-	case err != nil:
+	if err != nil {
 		s.log.Warn("the report of the latest retrain cannot be read", "error", err)
-		out.Sign = alarm.Unknown
-	case r.Outcome == "": // it runs, or was cut off
-		out.Sign = alarm.Unknown
-	case refused != nil:
-		out.Sign, out.Summary = alarm.Bad, refused.Error()
+		return []alarm.Reading{{Alarm: alarm.Retrain}}
 	}
-	return []alarm.Reading{out}
+	ended := r.Finished
+	if s.asOf != pipeline.NoDate { // days that are looked at again
+		ended = (r.AsOf + 1).Time()
+	}
+	return []alarm.Reading{r.reading(s.moment().Sub(ended) <= news)}
+}
+
+// reading is what a retrain says to its alarm.
+func (r retraining) reading(fresh bool) alarm.Reading {
+	out := alarm.Reading{Alarm: alarm.Retrain, Sign: alarm.Good, Summary: r.Outcome}
+	reason := r.Reason
+	if r.Promotion != nil && reason == "" {
+		reason = fmt.Sprintf("%s: %s", r.Promotion.Version, r.Promotion.Decision.Reason)
+	}
+	switch r.Outcome {
+	case "": // it runs, or was cut off
+		out.Sign = alarm.Unknown
+	case outcomeRejected, outcomeNoModel, outcomeFailed:
+		out.Summary = strings.TrimSuffix(fmt.Sprintf("the retrain of %s: %s: %s", r.AsOf, r.Outcome, reason), ": ")
+		if fresh {
+			out.Sign = alarm.Bad
+		}
+	}
+	return out
 }
 
 // alarm is the error of a run after which alarms fire.
