@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"churn/pipeline/monitor/alarm"
 )
@@ -66,13 +68,18 @@ func newReceiver(t *testing.T) *receiver {
 
 // takes returns what has arrived since the last call.
 func (h *receiver) takes() (states []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, m := range h.got {
+	for _, m := range h.messages() {
 		states = append(states, m.Alarm+" "+string(m.State))
 	}
-	h.got = nil
 	return states
+}
+
+func (h *receiver) messages() []alarm.Message {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := h.got
+	h.got = nil
+	return out
 }
 
 func (h *receiver) breaks(broken bool) {
@@ -305,6 +312,38 @@ func TestSilencesAtOnce(t *testing.T) {
 	for _, name := range alarm.Names() {
 		if want := fmt.Sprintf("silence of %s until 2030-01-02 00:00 by ", name); !strings.Contains(out.stdout, want) {
 			t.Errorf("no %q in\n%s", want, out.stdout)
+		}
+	}
+}
+
+// The law: monitor all, killed at any moment, ends the same way when it is run
+// again, and its message arrives, under one id.
+func TestKillMonitor(t *testing.T) {
+	world, h := portal(t), newReceiver(t)
+	args := ofPortal("--set", "monitor.alarms.webhook="+h.url, "monitor", "all", "--as-of", "2025-01-10")
+	calm := t.TempDir()
+	copyFolder(t, calm, world)
+	started := time.Now()
+	want := finish(t, program(calm, args...))
+	took := time.Since(started)
+	if h.takes(); want.code != 2 {
+		t.Fatalf("%+v", want)
+	}
+	for i := range killCount(t) {
+		dir := t.TempDir()
+		copyFolder(t, dir, world)
+		moment := time.Duration(rand.New(rand.NewPCG(uint64(i), 301)).Int64N(int64(took)))
+		killAt(t, dir, args, moment)
+		if out := finish(t, program(dir, args...)); out.code != want.code {
+			t.Errorf("after a kill at %v: %+v", moment, out)
+		}
+		sameResults(t, fmt.Sprintf("after a kill at %v", moment), results(t, calm), results(t, dir))
+		ids := map[string]bool{}
+		for _, m := range h.messages() {
+			ids[m.ID] = true
+		}
+		if len(ids) != 1 || !ids["data_freshness-1"] {
+			t.Errorf("after a kill at %v: messages %v", moment, ids)
 		}
 	}
 }

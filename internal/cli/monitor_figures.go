@@ -20,7 +20,7 @@ const (
 // pushes them if there is where to. What fails is a warning: the reports, which
 // the figures are taken from, are there.
 func (s *session) tellFigures(ctx context.Context) {
-	figures, err := monitored.Read(s.config.Paths.Metrics)
+	figures, err := monitored.Read(s.config.Paths.Metrics, s.stamp())
 	if err != nil {
 		s.log.Warn("a report cannot be told as figures", "error", err)
 	}

@@ -62,7 +62,7 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 
 // monitoring tells what the monitors, which run as jobs of their own, have left.
 func (s *session) monitoring() server.Monitoring {
-	return serving.NewMonitoring(s.config.Paths.Metrics, s.log)
+	return serving.NewMonitoring(s.config.Paths.Metrics, s.now, s.log)
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

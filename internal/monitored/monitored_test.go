@@ -78,7 +78,7 @@ func textOf(t *testing.T, figures []Figure) string {
 
 // The law: Prometheus's own linter, that of promtool, accepts every figure.
 func TestLint(t *testing.T) {
-	figures, err := Read(folder(t))
+	figures, err := Read(folder(t), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestLintSees(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	figures, err := Read(folder(t))
+	figures, err := Read(folder(t), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,13 +128,13 @@ func TestRead(t *testing.T) {
 // alone.
 func TestUnmeasured(t *testing.T) {
 	dir := t.TempDir()
-	if figures, err := Read(dir); err != nil || len(figures) != 0 {
+	if figures, err := Read(dir, time.Now()); err != nil || len(figures) != 0 {
 		t.Errorf("%v, %v", figures, err)
 	}
 	none := health.Verdict{Status: health.Unmeasured}
 	write(t, dir, HealthLatest, health.Report{Status: health.Unmeasured, AsOf: day, Freshness: health.Freshness{Verdict: none}, Volume: health.Volume{Verdict: none},
 		Rejected: health.Rejected{Verdict: none}, Late: health.Late{Verdict: none}, Duplicates: health.Duplicates{Verdict: none}})
-	figures, err := Read(dir)
+	figures, err := Read(dir, time.Now())
 	if err != nil || slices.ContainsFunc(figures, func(f Figure) bool {
 		return strings.HasPrefix(f.Name, "churn_data_") && f.Name != "churn_data_status"
 	}) {
@@ -145,7 +145,7 @@ func TestUnmeasured(t *testing.T) {
 // The law: a damaged report is told of, hides no other, and breaks no scrape.
 func TestDamaged(t *testing.T) {
 	dir := folder(t)
-	whole, err := Read(dir)
+	whole, err := Read(dir, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestDamaged(t *testing.T) {
 			if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			figures, err := Read(dir)
+			figures, err := Read(dir, time.Now())
 			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "run `churn monitor") {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -169,7 +169,7 @@ func TestDamaged(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, Alarms+".json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	figures, err := Read(dir)
+	figures, err := Read(dir, time.Now())
 	if text := textOf(t, figures); err == nil || !strings.Contains(text, "churn_alarms_readable 0\n") || len(figures) < len(whole)/2 {
 		t.Errorf("damaged alarms: %v\n%s", err, text)
 	}
@@ -189,7 +189,7 @@ func TestSeriesOnce(t *testing.T) {
 // The law: a reader gives what the folder holds now.
 func TestReader(t *testing.T) {
 	dir := folder(t)
-	r := &Reader{Dir: dir}
+	r := &Reader{Dir: dir, Now: time.Now}
 	for step, change := range []func(){
 		func() {},
 		func() {},
@@ -198,7 +198,7 @@ func TestReader(t *testing.T) {
 		func() { os.Remove(filepath.Join(dir, Alarms+".json")) },
 	} {
 		change()
-		want, err := Read(dir)
+		want, err := Read(dir, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package serving
 import (
 	"log/slog"
 	"sync"
+	"time"
 
 	"churn/internal/monitored"
 	"churn/server"
@@ -21,8 +22,8 @@ type Monitoring struct {
 var _ server.Monitoring = (*Monitoring)(nil)
 
 // NewMonitoring returns the findings in a folder of metrics.
-func NewMonitoring(dir string, log *slog.Logger) *Monitoring {
-	return &Monitoring{reader: monitored.Reader{Dir: dir}, log: log}
+func NewMonitoring(dir string, now func() time.Time, log *slog.Logger) *Monitoring {
+	return &Monitoring{reader: monitored.Reader{Dir: dir, Now: now}, log: log}
 }
 
 // Gauges returns the figures. A report that cannot be read is told once in the

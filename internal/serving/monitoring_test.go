@@ -43,7 +43,7 @@ func (noModels) Status() server.ModelStatus { return server.ModelStatus{} }
 // and one line in the log, never a broken scrape.
 func TestMonitoring(t *testing.T) {
 	dir, log := t.TempDir(), new(bytes.Buffer)
-	m := serving.NewMonitoring(dir, slog.New(slog.NewTextHandler(log, nil)))
+	m := serving.NewMonitoring(dir, time.Now, slog.New(slog.NewTextHandler(log, nil)))
 	if text := scrape(t, m); strings.Contains(text, "churn_monitor_") || !strings.Contains(text, "churn_ready") {
 		t.Errorf("an empty folder gives\n%s", text)
 	}
