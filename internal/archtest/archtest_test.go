@@ -135,7 +135,7 @@ func TestTableRefuses(t *testing.T) {
 		{"pipeline", "churn/internal/table"}, {"model/gbdt", "churn/pipeline"}, {"pipeline/features", "churn/pipeline/labels"},
 		{"pipeline/validate", "churn/pipeline/prepare"}, {"server", "churn/pipeline/score"}, {"registry", "github.com/spf13/viper"},
 		{"pipeline/train", "github.com/labstack/echo/v4/middleware"}, {"pipeline/score", "churn/registry"}, {"registry", "churn/internal/cli"},
-		{"pipeline/evaluate", "gonum.org/v1/plot/plotter"}, {"pipeline/score", "churn/pipeline/monitor/alarm"}, {"pipeline/monitor/alarm", "churn/pipeline/retrain"},
+		{"pipeline/evaluate", "gonum.org/v1/plot/plotter"}, {"pipeline/score", "churn/pipeline/monitor/alarms"}, {"pipeline/monitor/alarm", "churn/pipeline/retrain"},
 	} {
 		if len(faults(m[0], m[1])) == 0 {
 			t.Errorf("%s may import %s", m[0], m[1])

@@ -34,7 +34,7 @@ type usageError struct{ error }
 // configError is a setting that cannot be used.
 type configError struct{ error }
 
-// alarmError says that a monitor failed.
+// alarmError says that a monitor found what somebody must look at.
 type alarmError struct{ error }
 
 // heldError says that no model was good enough.
@@ -71,10 +71,10 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.As(err, &rejected):
 		return exitRejected
-	case errors.As(err, &heldError{}):
-		return exitHeld
 	case errors.As(err, &alarmError{}):
 		return exitAlarm
+	case errors.As(err, &heldError{}):
+		return exitHeld
 	}
 	return exitFailure
 }

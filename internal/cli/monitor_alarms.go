@@ -14,7 +14,7 @@ import (
 
 	"churn/internal/monitored"
 	"churn/pipeline"
-	"churn/pipeline/monitor/alarm"
+	"churn/pipeline/monitor/alarms"
 )
 
 func alarmsCommand(s *session) *cli.Command {
@@ -39,7 +39,7 @@ func silenceCommand(s *session) *cli.Command {
 		Name:  "silence",
 		Usage: "keep an alarm from telling that it fires, for a reason and a time",
 		Description: "A silenced alarm goes on to be evaluated. If it still fires when the silence ends, that is told then; the end of a trouble that was told is told in any case.\n" +
-			"NAME is an alarm, or all: " + strings.Join(alarm.Names(), ", ") + ".",
+			"NAME is an alarm, or all: " + strings.Join(alarms.Names(), ", ") + ".",
 		ArgsUsage: "NAME",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "reason", Usage: "why, in `TEXT`; it is recorded"},
@@ -62,7 +62,7 @@ func unsilenceCommand(s *session) *cli.Command {
 }
 
 // alarms is the store of the alarms.
-func (s *session) alarms() alarm.Store { return monitored.AlarmStore(s.config.Paths.Metrics) }
+func (s *session) alarms() alarms.Store { return monitored.AlarmStore(s.config.Paths.Metrics) }
 
 // moment is the time of an evaluation: the end of the as-of date if there is one,
 // so that days that are looked at again are as far apart as they were; else now.
@@ -86,7 +86,7 @@ func (s *session) namedAlarm(c *cli.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if known := append(alarm.Names(), alarm.All); !slices.Contains(known, name) {
+	if known := append(alarms.Names(), alarms.All); !slices.Contains(known, name) {
 		return "", usageError{fmt.Errorf("there is no alarm %q; use %s", name, strings.Join(known, ", "))}
 	}
 	if err := s.load(c, nil); err != nil {
@@ -109,8 +109,8 @@ func (s *session) silence(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	one := alarm.Silence{Alarm: name, Reason: reason, By: s.actor(), From: at, Until: until}
-	err = s.alarms().Update(c.Context, func(b *alarm.Book) error { b.Silence(one); return nil })
+	one := alarms.Silence{Alarm: name, Reason: reason, By: s.actor(), From: at, Until: until}
+	err = s.alarms().Update(c.Context, func(b *alarms.Book) error { b.Silence(one); return nil })
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *session) unsilence(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.alarms().Update(c.Context, func(b *alarm.Book) error {
+	err = s.alarms().Update(c.Context, func(b *alarms.Book) error {
 		if !b.Unsilence(name, s.moment()) {
 			return fmt.Errorf("%s is not silenced; `churn monitor alarms` lists the silences", name)
 		}
@@ -193,7 +193,7 @@ func (s *session) listAlarms() error {
 // shownMessages is how many of the latest messages are listed.
 const shownMessages = 10
 
-func printAlarms(w io.Writer, b *alarm.Book, at time.Time) {
+func printAlarms(w io.Writer, b *alarms.Book, at time.Time) {
 	if b.Evaluated.IsZero() {
 		fmt.Fprintln(w, "alarms    have not been evaluated yet; `churn monitor all` does")
 	} else {
@@ -218,7 +218,7 @@ func printAlarms(w io.Writer, b *alarm.Book, at time.Time) {
 	}
 }
 
-func printAlarm(w io.Writer, b *alarm.Book, a *alarm.Alarm, at time.Time) {
+func printAlarm(w io.Writer, b *alarms.Book, a *alarms.Alarm, at time.Time) {
 	note := a.Summary
 	if _, silenced := b.Silenced(a.Name, at); silenced {
 		note = "(silenced) " + note
@@ -228,19 +228,19 @@ func printAlarm(w io.Writer, b *alarm.Book, a *alarm.Alarm, at time.Time) {
 
 // alarmed is what an evaluation came to.
 type alarmed struct {
-	Messages []alarm.Message `json:"messages"`
+	Messages []alarms.Message `json:"messages"`
 	Firing   []string        `json:"firing"`   // and not silenced
 	Silenced []string        `json:"silenced"` // though they fire
 	Note     string          `json:"note,omitempty"`
 }
 
 // moveAlarms moves the alarms by what the monitors found, and sends what is due.
-func (s *session) moveAlarms(ctx context.Context, readings []alarm.Reading) (e alarmed, err error) {
-	e = alarmed{Messages: []alarm.Message{}, Firing: []string{}, Silenced: []string{}}
+func (s *session) moveAlarms(ctx context.Context, readings []alarms.Reading) (e alarmed, err error) {
+	e = alarmed{Messages: []alarms.Message{}, Firing: []string{}, Silenced: []string{}}
 	at, p := s.moment(), s.config.Monitor.Alarms
-	err = s.alarms().Update(ctx, func(b *alarm.Book) error {
+	err = s.alarms().Update(ctx, func(b *alarms.Book) error {
 		due, err := b.Evaluate(readings, p.Rules, at)
-		var earlier *alarm.EarlierError
+		var earlier *alarms.EarlierError
 		if errors.As(err, &earlier) {
 			e.Note, at = err.Error(), earlier.Last
 		}
@@ -259,11 +259,11 @@ func (s *session) moveAlarms(ctx context.Context, readings []alarm.Reading) (e a
 }
 
 // split divides the alarms that fire.
-func (e *alarmed) split(b *alarm.Book, at time.Time) {
+func (e *alarmed) split(b *alarms.Book, at time.Time) {
 	for _, a := range b.Alarms {
 		_, silenced := b.Silenced(a.Name, at)
 		switch {
-		case a.State != alarm.Firing:
+		case a.State != alarms.Firing:
 		case silenced:
 			e.Silenced = append(e.Silenced, a.Name)
 		default:
@@ -280,7 +280,7 @@ func (s *session) deliver(ctx context.Context) error {
 	if address == "" {
 		return nil
 	}
-	return s.alarms().Update(ctx, func(b *alarm.Book) error {
+	return s.alarms().Update(ctx, func(b *alarms.Book) error {
 		for len(b.Outbox) > 0 {
 			if err := s.send(ctx, address, b.Outbox[0]); err != nil {
 				s.log.Warn("messages wait for the webhook; the next evaluation sends them", "messages", len(b.Outbox), "error", err)

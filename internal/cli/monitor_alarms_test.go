@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"churn/pipeline/monitor/alarm"
+	"churn/pipeline/monitor/alarms"
 )
 
 // portal is a folder with raw data to 2025-01-06, prepared.
@@ -42,7 +42,7 @@ type receiver struct {
 	url    string
 	mu     sync.Mutex
 	broken bool
-	got    []alarm.Message
+	got    []alarms.Message
 }
 
 func newReceiver(t *testing.T) *receiver {
@@ -54,7 +54,7 @@ func newReceiver(t *testing.T) *receiver {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		var m alarm.Message
+		var m alarms.Message
 		body, _ := io.ReadAll(r.Body)
 		if err := json.Unmarshal(body, &m); err != nil {
 			t.Errorf("%v in %s", err, body)
@@ -74,7 +74,7 @@ func (h *receiver) takes() (states []string) {
 	return states
 }
 
-func (h *receiver) messages() []alarm.Message {
+func (h *receiver) messages() []alarms.Message {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := h.got
@@ -300,7 +300,7 @@ func TestHoldAndLevel(t *testing.T) {
 func TestSilencesAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	var all sync.WaitGroup
-	for _, name := range alarm.Names() {
+	for _, name := range alarms.Names() {
 		all.Go(func() {
 			if out := finish(t, program(dir, "monitor", "silence", name, "--reason", name, "--until", "2030-01-01")); out.code != 0 {
 				t.Errorf("%+v", out)
@@ -309,7 +309,7 @@ func TestSilencesAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	out := churn(t, dir, "monitor", "alarms")
-	for _, name := range alarm.Names() {
+	for _, name := range alarms.Names() {
 		if want := fmt.Sprintf("silence of %s until 2030-01-02 00:00 by ", name); !strings.Contains(out.stdout, want) {
 			t.Errorf("no %q in\n%s", want, out.stdout)
 		}

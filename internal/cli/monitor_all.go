@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/pipeline"
-	"churn/pipeline/monitor/alarm"
+	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/monitor/health"
 )
 
@@ -33,7 +33,7 @@ type finding struct {
 	Status   health.Status   `json:"status"`
 	Reasons  []string        `json:"reasons,omitempty"`
 	Error    string          `json:"error,omitempty"` // why it could not run
-	readings []alarm.Reading // by default one, of the alarm with the monitor's name
+	readings []alarms.Reading // by default one, of the alarm with the monitor's name
 }
 
 // watcher runs a monitor.
@@ -59,7 +59,7 @@ type allMonitored struct {
 // monitorAll runs all monitors and moves the alarms.
 func (s *session) monitorAll(ctx context.Context) error {
 	var report allMonitored
-	var readings []alarm.Reading
+	var readings []alarms.Reading
 	for _, w := range s.watchers() {
 		f := s.watch(ctx, w)
 		if ctx.Err() != nil {
@@ -82,22 +82,22 @@ func (s *session) watch(ctx context.Context, w watcher) finding {
 	if err != nil {
 		f.Status, f.Error, f.readings = health.Unmeasured, err.Error(), nil
 	} else if f.readings == nil {
-		f.readings = []alarm.Reading{s.reading(w.name, f.Status, f.Reasons)}
+		f.readings = []alarms.Reading{s.reading(w.name, f.Status, f.Reasons)}
 	}
 	return f
 }
 
 // reading is what a status says to an alarm.
-func (s *session) reading(name string, status health.Status, reasons []string) alarm.Reading {
-	r := alarm.Reading{Alarm: name, Sign: alarm.Good, Summary: string(status)}
+func (s *session) reading(name string, status health.Status, reasons []string) alarms.Reading {
+	r := alarms.Reading{Alarm: name, Sign: alarms.Good, Summary: string(status)}
 	if len(reasons) > 0 {
 		r.Summary = reasons[0]
 	}
 	switch {
 	case status == health.Unmeasured:
-		r.Sign = alarm.Unknown
-	case status == health.Fail, status == health.Warn && s.config.Monitor.Alarms.On == alarm.OnWarn:
-		r.Sign = alarm.Bad
+		r.Sign = alarms.Unknown
+	case status == health.Fail, status == health.Warn && s.config.Monitor.Alarms.On == alarms.OnWarn:
+		r.Sign = alarms.Bad
 	}
 	return r
 }
@@ -127,7 +127,7 @@ const news = 7 * 24 * time.Hour
 
 // retrainReading says whether the latest retrain found a model good enough. There
 // is none before the first.
-func (s *session) retrainReading() []alarm.Reading {
+func (s *session) retrainReading() []alarms.Reading {
 	var r retraining
 	err := s.readReport(retrainLatest, &r)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -135,29 +135,29 @@ func (s *session) retrainReading() []alarm.Reading {
 	}
 	if err != nil {
 		s.log.Warn("the report of the latest retrain cannot be read", "error", err)
-		return []alarm.Reading{{Alarm: alarm.Retrain}}
+		return []alarms.Reading{{Alarm: alarms.Retrain}}
 	}
 	ended := r.Finished
 	if s.asOf != pipeline.NoDate { // days that are looked at again
 		ended = (r.AsOf + 1).Time()
 	}
-	return []alarm.Reading{r.reading(s.moment().Sub(ended) <= news)}
+	return []alarms.Reading{r.reading(s.moment().Sub(ended) <= news)}
 }
 
 // reading is what a retrain says to its alarm.
-func (r retraining) reading(fresh bool) alarm.Reading {
-	out := alarm.Reading{Alarm: alarm.Retrain, Sign: alarm.Good, Summary: r.Outcome}
+func (r retraining) reading(fresh bool) alarms.Reading {
+	out := alarms.Reading{Alarm: alarms.Retrain, Sign: alarms.Good, Summary: r.Outcome}
 	reason := r.Reason
 	if r.Promotion != nil && reason == "" {
 		reason = fmt.Sprintf("%s: %s", r.Promotion.Version, r.Promotion.Decision.Reason)
 	}
 	switch r.Outcome {
 	case "": // it runs, or was cut off
-		out.Sign = alarm.Unknown
+		out.Sign = alarms.Unknown
 	case outcomeRejected, outcomeNoModel, outcomeFailed:
 		out.Summary = strings.TrimSuffix(fmt.Sprintf("the retrain of %s: %s: %s", r.AsOf, r.Outcome, reason), ": ")
 		if fresh {
-			out.Sign = alarm.Bad
+			out.Sign = alarms.Bad
 		}
 	}
 	return out

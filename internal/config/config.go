@@ -10,15 +10,13 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"churn/internal/httpurl"
 	"churn/internal/table"
 	"churn/pipeline"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
-	"churn/pipeline/monitor/alarm"
-	"churn/pipeline/monitor/health"
+	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
 	"churn/pipeline/promote"
 	"churn/pipeline/retrain"
@@ -54,7 +52,7 @@ type Config struct {
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
 	Serve    server.Params   `mapstructure:"serve"`
-	Monitor  Monitor         `mapstructure:"monitor"`
+	Monitor  monitor.Params  `mapstructure:"monitor"`
 }
 
 // Data says how tables are written.
@@ -93,15 +91,6 @@ type Registry struct {
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
 }
 
-// Monitor is read by the monitors.
-type Monitor struct {
-	WarnPSI     float64       `mapstructure:"warn_psi"`
-	FailPSI     float64       `mapstructure:"fail_psi"`
-	Pushgateway string        `mapstructure:"pushgateway"` // URL that the figures are pushed to; "" = none
-	Health      health.Params `mapstructure:"health"`
-	Alarms      alarm.Params  `mapstructure:"alarms"`
-}
-
 // Defaults returns the built-in settings of a profile.
 func Defaults(profile string) Config {
 	g := generate.Defaults()
@@ -124,7 +113,7 @@ func Defaults(profile string) Config {
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
 		Serve:    server.Defaults(),
-		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25, Health: health.Defaults(), Alarms: alarm.Defaults()},
+		Monitor:  monitor.Defaults(),
 	}
 	if profile == ProfileSeed {
 		c.Prepare.Dense = true
@@ -155,18 +144,12 @@ func (c *Config) Check() error {
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
-		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Health.Validate(), c.Monitor.Alarms.Validate())
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Registry.KeepDays < 0 {
 		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
-	}
-	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
-		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))
-	}
-	if err := httpurl.Check(c.Monitor.Pushgateway); err != nil {
-		errs = append(errs, fmt.Errorf("monitor.pushgateway: %w", err))
 	}
 	return errors.Join(errs...)
 }

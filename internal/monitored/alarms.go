@@ -3,12 +3,12 @@ package monitored
 import (
 	"path/filepath"
 
-	"churn/pipeline/monitor/alarm"
+	"churn/pipeline/monitor/alarms"
 )
 
 // AlarmStore is the store of the alarms of a folder of metrics.
-func AlarmStore(dir string) alarm.Store {
-	return alarm.Store{Path: filepath.Join(dir, Alarms+".json")}
+func AlarmStore(dir string) alarms.Store {
+	return alarms.Store{Path: filepath.Join(dir, Alarms+".json")}
 }
 
 // alarmFigures tells the states of the alarms. Silences are told by their end:
@@ -26,7 +26,7 @@ func alarmFigures(dir string, f *figures) error {
 	f.add("churn_alarms_evaluated_timestamp_seconds", "When the alarms were last evaluated.", seconds(b.Evaluated))
 	f.add("churn_alarms_undelivered_messages", "Messages that the webhook has not taken yet.", float64(len(b.Outbox)))
 	var states []string
-	for _, s := range alarm.States() {
+	for _, s := range alarms.States() {
 		states = append(states, string(s))
 	}
 	for _, a := range b.Alarms {

@@ -15,7 +15,7 @@ import (
 
 	"churn/internal/telemetry"
 	"churn/pipeline"
-	"churn/pipeline/monitor/alarm"
+	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/monitor/health"
 )
 
@@ -52,9 +52,9 @@ func folder(t *testing.T) string {
 	for name, report := range sound() {
 		write(t, dir, name, report)
 	}
-	err := AlarmStore(dir).Update(t.Context(), func(b *alarm.Book) error {
-		b.Silence(alarm.Silence{Alarm: alarm.Drift, From: day.Time(), Until: day.Time().Add(time.Hour)})
-		_, err := b.Evaluate([]alarm.Reading{{Alarm: alarm.Drift, Sign: alarm.Bad}, {Alarm: alarm.Scores, Sign: alarm.Good}}, nil, day.Time())
+	err := AlarmStore(dir).Update(t.Context(), func(b *alarms.Book) error {
+		b.Silence(alarms.Silence{Alarm: alarms.Drift, From: day.Time(), Until: day.Time().Add(time.Hour)})
+		_, err := b.Evaluate([]alarms.Reading{{Alarm: alarms.Drift, Sign: alarms.Bad}, {Alarm: alarms.Scores, Sign: alarms.Good}}, nil, day.Time())
 		return err
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package alarm turns what monitors find at each run into few messages: an
+// Package alarms turns what monitors find at each run into few messages: an
 // alarm waits before it fires, and one message tells of each change.
 //
 //	            bad                 bad for rule.For             good for rule.KeepFiringFor
@@ -11,7 +11,7 @@
 // say leaves its alarm as it is: no news do not end a trouble. And the end of
 // an alarm that was told is told even while it is silenced, or whoever was
 // woken would wait for ever.
-package alarm
+package alarms
 
 import (
 	"cmp"
