@@ -229,9 +229,9 @@ func printAlarm(w io.Writer, b *alarms.Book, a *alarms.Alarm, at time.Time) {
 // alarmed is what an evaluation came to.
 type alarmed struct {
 	Messages []alarms.Message `json:"messages"`
-	Firing   []string        `json:"firing"`   // and not silenced
-	Silenced []string        `json:"silenced"` // though they fire
-	Note     string          `json:"note,omitempty"`
+	Firing   []string         `json:"firing"`   // and not silenced
+	Silenced []string         `json:"silenced"` // though they fire
+	Note     string           `json:"note,omitempty"`
 }
 
 // moveAlarms moves the alarms by what the monitors found, and sends what is due.

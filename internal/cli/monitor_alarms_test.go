@@ -136,6 +136,55 @@ func TestLifeOfAnAlarm(t *testing.T) {
 	}
 }
 
+// summary is the report of monitor all.
+type summary struct {
+	Status   string
+	Monitors []struct {
+		Monitor, Status, Error string
+		Reasons                []string
+	}
+}
+
+// The law: monitor all finds what the monitors' own commands find.
+func TestMonitorAll(t *testing.T) {
+	dir := t.TempDir()
+	churn(t, dir, smallWorld(t, 80, "run-all")...)
+	args := smallWorld(t, 80, "monitor")
+	var all summary
+	out := finish(t, program(dir, append(append([]string{"--json"}, args...), "all")...))
+	if err := json.Unmarshal([]byte(out.stdout), &all); err != nil || out.code != 0 && out.code != 2 {
+		t.Fatalf("%v %+v", err, out)
+	}
+	if len(all.Monitors) < 3 {
+		t.Errorf("%d monitors", len(all.Monitors))
+	}
+	for _, m := range all.Monitors {
+		var own struct{ Status string }
+		out := finish(t, program(dir, append(append([]string{"--json"}, args...), m.Monitor)...))
+		if err := json.Unmarshal([]byte(out.stdout), &own); err != nil || !strings.EqualFold(own.Status, m.Status) || m.Error != "" {
+			t.Errorf("%s: %+v, its own command: %s (%v)", m.Monitor, m, own.Status, err)
+		}
+		if failed := out.code == 2; failed != (m.Status == "FAIL") {
+			t.Errorf("%s: %s, exit code of its own command %d", m.Monitor, m.Status, out.code)
+		}
+	}
+}
+
+// Without a model drift cannot run; what can is found all the same, and the job
+// fails.
+func TestMonitorAllWithoutAModel(t *testing.T) {
+	var all summary
+	out := finish(t, program(portal(t), ofPortal("--json", "monitor", "all", "--as-of", "2025-01-06")...))
+	if err := json.Unmarshal([]byte(out.stdout), &all); err != nil || out.code != 1 || !strings.Contains(out.stderr, "monitor drift could not run: ") {
+		t.Fatalf("%v %+v", err, out)
+	}
+	for _, m := range all.Monitors {
+		if m.Status != "UNMEASURED" || (m.Error == "") != (m.Monitor == "health") {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
 // A server shows what a job has found while it runs.
 func TestServeShowsFindings(t *testing.T) {
 	dir := portal(t)

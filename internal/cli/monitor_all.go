@@ -12,8 +12,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/pipeline"
+	"churn/pipeline/monitor"
 	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/monitor/health"
+	"churn/registry"
 )
 
 func allMonitors(s *session) *cli.Command {
@@ -29,10 +31,10 @@ func allMonitors(s *session) *cli.Command {
 
 // finding is what a monitor found, for the summary and the alarms.
 type finding struct {
-	Monitor  string          `json:"monitor"`
-	Status   health.Status   `json:"status"`
-	Reasons  []string        `json:"reasons,omitempty"`
-	Error    string          `json:"error,omitempty"` // why it could not run
+	Monitor  string           `json:"monitor"`
+	Status   health.Status    `json:"status"`
+	Reasons  []string         `json:"reasons,omitempty"`
+	Error    string           `json:"error,omitempty"` // why it could not run
 	readings []alarms.Reading // by default one, of the alarm with the monitor's name
 }
 
@@ -44,8 +46,29 @@ type watcher struct {
 
 // watchers lists the monitors in their order.
 func (s *session) watchers() []watcher {
+	usual := watching{model: registry.Production, reference: monitor.RefTraining}
 	return []watcher{
 		{"health", s.watchHealth},
+		{"drift", s.quietly(reportDrift, func(ctx context.Context, s *session) error { return s.monitorDrift(ctx, usual) })},
+		{"scores", s.quietly(reportScores, func(ctx context.Context, s *session) error { return s.monitorScores(ctx, usual) })},
+	}
+}
+
+// quietly runs a monitor as its own command does, without its page, and takes
+// what it found from the report that it leaves.
+func (s *session) quietly(report string, run func(context.Context, *session) error) func(context.Context) (finding, error) {
+	return func(ctx context.Context) (f finding, err error) {
+		if _, err := s.registry(ctx); err != nil { // once for all
+			return f, err
+		}
+		quiet := *s
+		quiet.stdout = io.Discard
+		if err := run(ctx, &quiet); err != nil && !errors.As(err, &alarmError{}) {
+			return f, err
+		}
+		err = s.readReport(report+"_latest", &f)
+		f.Status = health.Status(strings.ToUpper(string(f.Status)))
+		return f, err
 	}
 }
 

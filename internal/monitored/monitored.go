@@ -81,12 +81,16 @@ type report struct {
 func reports() []report {
 	return []report{
 		{"health", HealthLatest, decoded(healthFigures)},
+		{"drift", DriftLatest, decoded(driftFigures)},
+		{"scores", ScoresLatest, decoded(scoreFigures)},
 	}
 }
 
 // Names of the latest reports, without their extension.
 const (
 	HealthLatest = "data_health_latest"
+	DriftLatest  = "data_drift_latest"
+	ScoresLatest = "score_proxy_latest"
 	Alarms       = "alarms"
 )
 
@@ -151,7 +155,9 @@ func (r report) read(dir string, f *figures) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be read: %w; run `churn monitor %s` again", path, err, r.monitor)
 	}
-	f.add("churn_monitor_as_of_timestamp_seconds", "Day that the latest report of the monitor is about.", seconds(head.AsOf.Time()), "monitor", r.monitor)
+	if head.AsOf > 0 { // not in the report of the original course
+		f.add("churn_monitor_as_of_timestamp_seconds", "Day that the latest report of the monitor is about.", seconds(head.AsOf.Time()), "monitor", r.monitor)
+	}
 	f.states("churn_monitor_status", "What the latest report of the monitor came to (1 = this).", "status", strings.ToUpper(head.Status), Statuses(), "monitor", r.monitor)
 	f.all = append(f.all, own.all...)
 	return nil

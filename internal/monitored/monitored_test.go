@@ -14,7 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"churn/internal/telemetry"
+	"churn/model/profile"
 	"churn/pipeline"
+	"churn/pipeline/monitor"
 	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/monitor/health"
 )
@@ -31,6 +33,10 @@ func sound() map[string]any {
 		HealthLatest: health.Report{Status: health.Warn, AsOf: day, Freshness: health.Freshness{Verdict: ok, LastEvent: day - 1, MissingDays: 1},
 			Volume:   health.Volume{Verdict: ok, Levels: []health.Level{level("all", 6), level("login", 6), level("all", 0), {Type: "all", First: day - 1, Last: day - 1}}},
 			Rejected: health.Rejected{Verdict: ok, EventShare: 0.25}, Late: health.Late{Verdict: ok, Share: 0.5, P99: 2}, Duplicates: health.Duplicates{Verdict: ok}},
+		DriftLatest: monitor.DriftReport{Status: monitor.Fail, AsOf: day, OverallMaxPSI: 0.5, Level: monitor.Level{MovedShare: 0.25,
+			Features: []monitor.LevelFeature{{Feature: profile.Feature{Name: "logins_7d", PSI: 0.5, FailLimit: 0.25}, Importance: 0.125}}},
+			Step: &monitor.Step{Jumped: []string{"logins_7d"}, Features: []monitor.StepFeature{{Feature: profile.Feature{Name: "logins_7d", PSI: 0.75}}}}},
+		ScoresLatest: monitor.ScoreReport{Status: monitor.OK, ScorePoint: monitor.ScorePoint{AsOf: day, Rows: 7, P99: 0.75}, Expected: monitor.ScorePoint{Mean: 0.25}, Level: &monitor.LevelFeature{}},
 	}
 }
 
@@ -113,6 +119,16 @@ func TestRead(t *testing.T) {
 		`churn_data_volume_events{event_type="login",span="week"} 10`,
 		`churn_data_lag_seconds{percentile="99"} 172800`,
 		`churn_data_rejected_ratio{table="events"} 0.25`,
+		`churn_monitor_status{monitor="drift",status="FAIL"} 1`,
+		`churn_monitor_status{monitor="scores",status="OK"} 1`,
+		`churn_drift_psi{feature="logins_7d"} 0.5`,
+		`churn_drift_psi_limit{feature="logins_7d",level="fail"} 0.25`,
+		`churn_drift_step_psi{feature="logins_7d"} 0.75`,
+		`churn_drift_moved_ratio 0.25`,
+		`churn_drift_sudden_features 1`,
+		`churn_scores_mean{of="expected"} 0.25`,
+		`churn_scores_risk{of="now",percentile="99"} 0.75`,
+		`churn_scores_users 7`,
 		`churn_alarm_state{alarm="drift",state="firing"} 1`,
 		`churn_alarm_state{alarm="scores",state="inactive"} 1`,
 		fmt.Sprintf(`churn_alarm_silenced_until_timestamp_seconds{alarm="drift"} %v`, float64(day.Time().Unix()+3600)),
@@ -121,6 +137,17 @@ func TestRead(t *testing.T) {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no %s in\n%s", want, text)
 		}
+	}
+}
+
+// The report of the original course has the index of its features, and no date.
+func TestReadCourse(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, DriftLatest, monitor.CourseReport{Status: monitor.Warn, OverallMaxPSI: 0.2, PSIByFeature: map[string]float64{"quiz_attempts_7d": 0.2}})
+	figures, err := Read(dir, time.Now())
+	text := textOf(t, figures)
+	if err != nil || !strings.Contains(text, `churn_drift_psi{feature="quiz_attempts_7d"} 0.2`) || !strings.Contains(text, `churn_monitor_status{monitor="drift",status="WARN"} 1`) || strings.Contains(text, "as_of") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 
