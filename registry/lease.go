@@ -157,12 +157,15 @@ func (l *Lease) advance(ctx context.Context, next leaseRecord) error {
 // may read its files again. It fails if the version is not there. A holder that
 // calls again prolongs its hold.
 func (r *Registry) Hold(ctx context.Context, version, holder string, until, now time.Time) (*Lease, error) {
+	if _, err := r.find(ctx, version); err != nil { // or each try would leave a record
+		return nil, err
+	}
 	name := fmt.Sprintf("reader-%s-%s", version, digest([]byte(holder))[:8])
 	l, err := r.acquire(ctx, leaseRecord{Name: name, Holder: holder, Since: now.UTC(), Until: until.UTC(), Version: version}, now)
 	if err != nil {
 		return nil, err
 	}
-	// Looked at after the lease was written: Collect looks in the other order.
+	// Looked at again after the lease was written: Collect looks in the other order.
 	if _, err := r.find(ctx, version); err != nil {
 		return nil, errors.Join(err, l.Release(ctx))
 	}

@@ -22,3 +22,12 @@ func (noUsers) Find(context.Context, string) (User, Snapshot, error) {
 }
 func (noUsers) List(context.Context, Query) (Page, error)   { return Page{}, ErrNoSnapshot }
 func (noUsers) History(context.Context) ([]Snapshot, error) { return nil, nil }
+func (noUsers) Status() DataStatus                          { return DataStatus{} }
+
+// noDossiers knows nobody.
+type noDossiers struct{}
+
+func (noDossiers) Dossier(context.Context, string) (Dossier, error) {
+	return Dossier{}, ErrNoSnapshot
+}
+func (noDossiers) Status() DataStatus { return DataStatus{} }

@@ -46,6 +46,8 @@ func operations() []operation {
 		{key: "POST /predict/events", summary: "The risk of a user, from raw events", query: reasons, request: EventsRequest{}, answer: EventsPrediction{}},
 		{key: "GET /users", summary: "Users of the latest scored snapshot, by risk", query: list, answer: UsersAnswer{}},
 		{key: "GET /users/:id", summary: "The latest score of a user, with its reasons", answer: UserAnswer{}},
+		{key: "GET /users/:id/dossier", summary: "Why a user is at risk beside peers, what was done when, and how the risk came to be", answer: DossierAnswer{}},
+		{key: "GET /snapshots", summary: "What the answers about users come from, and the snapshots kept", answer: SnapshotsAnswer{}},
 		{key: "GET /model", summary: "The model in use, and what it reads", answer: ModelAnswer{}},
 		{key: "POST /admin/reload", summary: "Look for another model in the registry now", answer: ModelAnswer{}},
 		{key: "GET /live", summary: "Whether the process answers", answer: Liveness{}},

@@ -129,6 +129,8 @@ func problemOf(err error) *Problem {
 		return Refuse(Unavailable, "%s", ErrNoModel).after(5 * time.Second)
 	case errors.Is(err, ErrNoSnapshot):
 		return Refuse(Unavailable, "%s", ErrNoSnapshot).after(time.Minute)
+	case errors.Is(err, ErrNotInUse):
+		return Refuse(Unavailable, "%s", ErrNotInUse).after(5 * time.Second)
 	case errors.Is(err, ErrNoUser):
 		return Refuse(NotFound, "%s", ErrNoUser)
 	case errors.Is(err, ErrCursorExpired):

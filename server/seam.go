@@ -223,14 +223,28 @@ type Snapshot struct {
 	Scored     time.Time      `json:"scored_at"` // when churn score had finished
 }
 
+// DataStatus is what is known of files that the server follows: those in use,
+// and why the latest ones are not.
+type DataStatus struct {
+	AsOf     string    `json:"as_of_date,omitempty"` // of those in use; "" = none yet
+	Since    time.Time `json:"since,omitzero"`       // when they began to answer here
+	Checked  time.Time `json:"checked,omitzero"`     // when they were last found to be the latest
+	Error    string    `json:"error,omitempty"`      // why the latest are not in use, or cannot be read
+	Swaps    int64     `json:"swaps"`
+	Refusals int64     `json:"refusals"`
+	Errors   int64     `json:"read_errors"` // times that they could not be looked at
+}
+
 // What Users says where it has no answer.
 var (
 	ErrNoSnapshot    = errors.New("nobody has been scored yet; run `churn score`")
+	ErrNotInUse      = errors.New("the latest predictions are not in use yet: they are being read, or were refused; GET /snapshots says which")
 	ErrNoUser        = errors.New("the latest snapshot has no such user")
 	ErrCursorExpired = errors.New("the cursor is of an earlier snapshot; begin the list again without a cursor")
 )
 
-// Users answers from the latest scored snapshot, or with ErrNoSnapshot.
+// Users answers from the latest scored snapshot, or with ErrNoSnapshot or
+// ErrNotInUse.
 type Users interface {
 	Snapshot(ctx context.Context) (Snapshot, error)
 	// Find returns a user and the snapshot that it is of, or ErrNoUser.
@@ -238,7 +252,8 @@ type Users interface {
 	// List returns a page; a cursor of an earlier snapshot is ErrCursorExpired,
 	// what a query must not hold is Faults.
 	List(ctx context.Context, q Query) (Page, error)
-	// History returns a line for every as-of date and model seen, oldest first,
-	// without the values to select by.
+	// History returns a line for every kept table of predictions, one an as-of
+	// date and model, oldest first, without the values to select by.
 	History(ctx context.Context) ([]Snapshot, error)
+	Status() DataStatus
 }

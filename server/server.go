@@ -21,12 +21,15 @@ import (
 // Options are what a server is made of. Only Models, Now and Logger are
 // necessary.
 type Options struct {
-	Params     Params
-	Models     Models
-	Users      Users            // nil: nobody has been scored
-	Log        Log              // nil: predictions are not kept
-	Shadow     Shadow           // nil: no second model
-	Monitoring Monitoring       // nil: no figures of monitors in /metrics
+	Params Params
+	Models Models
+	Users  Users // nil: nobody has been scored
+	// Dossiers may be nil: nothing is known of single users.
+	Dossiers Dossiers
+	Log      Log    // nil: predictions are not kept
+	Shadow   Shadow // nil: no second model
+	// Monitoring may be nil: no figures of monitors in /metrics.
+	Monitoring Monitoring
 	Keys       string           // lines of API keys, as those of serve.keys_file, which they add to
 	Now        func() time.Time // the clock
 	Logger     *slog.Logger
@@ -62,6 +65,9 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	if o.Users == nil {
 		o.Users = noUsers{}
+	}
+	if o.Dossiers == nil {
+		o.Dossiers = noDossiers{}
 	}
 	if o.Log == nil {
 		o.Log = noLog{}

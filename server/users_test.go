@@ -83,7 +83,7 @@ func TestUsersProblems(t *testing.T) {
 			t.Errorf("%s: %+v, want a fault of %s", path, p, field)
 		}
 	}
-	for err, status := range map[error]int{ErrNoSnapshot: 503, ErrCursorExpired: 410} {
+	for err, status := range map[error]int{ErrNoSnapshot: 503, ErrNotInUse: 503, ErrCursorExpired: 410} {
 		users.err = err
 		f.wantProblem(t, status, "GET", "/users", "")
 	}

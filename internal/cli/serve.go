@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -33,19 +35,52 @@ func (s *session) serve(c *cli.Context) error {
 	}
 	models := s.follower(r)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening,
-		Monitoring: s.monitoring()})
+	users, dossiers := s.users(r), s.dossiers(models)
+	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Users: users, Dossiers: dossiers,
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Monitoring: s.monitoring()})
 	if err != nil {
 		return configError{err}
 	}
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	go models.Run(ctx, registryPoll, nil)
+	end := following(c.Context,
+		follows{models.Run, s.ledgerFolders()},
+		follows{users.Run, []string{s.config.Paths.Predictions}},
+		follows{dossiers.Run, []string{s.config.Paths.Processed}})
+	defer end()
 	return running.Run(c.Context)
 }
 
-// registryPoll is how often the registry is asked which model is in production.
-const registryPoll = 5 * time.Second
+// followPoll is how often the registry and the data are looked at, beside the
+// hints that local folders give.
+const followPoll = 5 * time.Second
+
+// follows is something that looks for changes until its context ends.
+type follows struct {
+	run     func(ctx context.Context, poll time.Duration, folders []string)
+	folders []string // whose changes are a hint
+}
+
+// following runs followers until end, also while the server drains: requests
+// under way still ask them.
+func following(ctx context.Context, all ...follows) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, f := range all {
+		running.Go(func() { f.run(ctx, followPoll, f.folders) })
+	}
+	return func() {
+		stop()
+		running.Wait()
+	}
+}
+
+// reader names this process to the registry, from which it holds models.
+func (s *session) reader() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("churn serve on %s, process %d, since %s", host, os.Getpid(), s.now().UTC().Format(time.RFC3339))
+}
 
 // follower follows the alias production.
 func (s *session) follower(r *registry.Registry) *serving.Follower {
@@ -57,7 +92,7 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
 }
 
 // monitoring tells what the monitors, which run as jobs of their own, have left.

@@ -145,6 +145,18 @@ func TestServeWithKeys(t *testing.T) {
 	}
 }
 
+// config show tells of a webhook no more than its host: its path and query hold
+// secrets. What is used, and what other settings show, is not touched.
+func TestConfigShowHidesWebhooks(t *testing.T) {
+	const webhook = "https://name:hush@hooks.example.com/services/hush?token=hush"
+	for _, format := range [][]string{nil, {"--json"}} {
+		out := churn(t, t.TempDir(), append(format, "--set", "retrain.webhook="+webhook, "--set", "monitor.alarms.webhook="+webhook, "--set", "monitor.pushgateway="+webhook, "--set", "source.users=a/b?c", "config", "show")...)
+		if strings.Contains(out.stdout, "hush") || !strings.Contains(out.stdout, "hooks.example.com (the rest is not shown)") || !strings.Contains(out.stdout, "a/b?c") {
+			t.Errorf("%v: %s", format, out.stdout)
+		}
+	}
+}
+
 // What cannot be served safely is a fault of the settings, and says what to do.
 func TestServeRefusesSettings(t *testing.T) {
 	dir := t.TempDir()

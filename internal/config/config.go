@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"churn/internal/table"
 	"churn/pipeline"
@@ -24,6 +25,7 @@ import (
 	"churn/pipeline/source"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
+	"churn/registry/store"
 	"churn/server"
 )
 
@@ -71,6 +73,7 @@ type Paths struct {
 	Metrics     string `mapstructure:"metrics"`
 	Reports     string `mapstructure:"reports"`
 	Registry    string `mapstructure:"registry"`
+	Cache       string `mapstructure:"cache"`
 }
 
 // Generate is the world that churn generate simulates.
@@ -89,6 +92,19 @@ type Registry struct {
 	URL      string `mapstructure:"url"`       // of an object store; "" = the folder paths.registry
 	KeepDays int    `mapstructure:"keep_days"` // a version that was in use so lately is kept
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
+}
+
+// Validate returns all faults, each with its dotted key.
+func (r Registry) Validate() (err error) {
+	if r.URL != "" {
+		if fault := store.CheckURL(r.URL); fault != nil {
+			err = fmt.Errorf("registry.url: %w; the path of a folder goes into paths.registry", fault)
+		}
+	}
+	if r.KeepDays < 0 {
+		err = errors.Join(err, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", r.KeepDays))
+	}
+	return err
 }
 
 // Defaults returns the built-in settings of a profile.
@@ -137,20 +153,13 @@ func (c *Config) Check() error {
 	if _, err := table.ParseFormat(c.Data.Format); err != nil {
 		errs = append(errs, fmt.Errorf("data.format: %w", err))
 	}
-	for _, p := range [][2]string{{"paths.data", c.Paths.Data}, {"paths.artifacts", c.Paths.Artifacts}} {
-		if p[1] == "" {
-			errs = append(errs, fmt.Errorf("%s: is empty; name a folder", p[0]))
-		}
-	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
 		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Registry.KeepDays < 0 {
-		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
-	}
+	errs = append(errs, c.Registry.Validate(), c.Paths.validate())
 	return errors.Join(errs...)
 }
 
@@ -179,6 +188,19 @@ func (c *Config) Simulation() (generate.Params, error) {
 	return p, errors.Join(errs...)
 }
 
+// validate returns all faults, each with its dotted key.
+func (p *Paths) validate() (err error) {
+	for _, f := range [][2]string{{"paths.data", p.Data}, {"paths.artifacts", p.Artifacts}} {
+		if f[1] == "" {
+			err = errors.Join(err, fmt.Errorf("%s: is empty; name a folder", f[0]))
+		}
+	}
+	if strings.Contains(p.Registry, "://") {
+		err = errors.Join(err, errors.New("paths.registry: is the path of a folder; the URL of an object store goes into registry.url"))
+	}
+	return err
+}
+
 // derive fills in the paths that were left open.
 func (p *Paths) derive() {
 	set := func(path *string, root, name string) {
@@ -193,6 +215,7 @@ func (p *Paths) derive() {
 	set(&p.Metrics, p.Artifacts, "metrics")
 	set(&p.Reports, p.Artifacts, "reports")
 	set(&p.Registry, p.Artifacts, "registry")
+	set(&p.Cache, p.Artifacts, "cache")
 }
 
 // Digest identifies the settings in v, the sections that a stage reads.

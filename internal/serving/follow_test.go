@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,35 +165,19 @@ func TestSwapsUnderLoad(t *testing.T) {
 		}
 	}
 	change(0)
-	var asked atomic.Int64
-	var load sync.WaitGroup
-	stop := make(chan struct{})
-	for range 2 {
-		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				status, version, risk := ask(running, "u1")
-				if want, ok := risks[version]; status != 200 || !ok || math.Abs(risk-want) > 1e-12 {
-					t.Errorf("status %d, version %q, risk %v", status, version, risk)
-				}
-				asked.Add(1)
-			}
-		})
-	}
-	for i := 1; i <= swaps; i++ {
-		for before := asked.Load(); asked.Load() < before+5; { // load between any two swaps
-			time.Sleep(50 * time.Microsecond)
+	load := newLoad(t, func() {
+		status, version, risk := ask(running, "u1")
+		if want, ok := risks[version]; status != 200 || !ok || math.Abs(risk-want) > 1e-12 {
+			t.Errorf("status %d, version %q, risk %v", status, version, risk)
 		}
+	})
+	for i := 1; i <= swaps; i++ {
+		load.more() // between any two swaps
 		change(i)
 	}
-	close(stop)
-	load.Wait()
+	load.stop()
 	if s := follower.Status(); s.Swaps != swaps+1 || s.Refusals != 0 || s.Errors != 0 {
-		t.Errorf("%d requests, status %+v", asked.Load(), s)
+		t.Errorf("%d requests, status %+v", load.asked.Load(), s)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -27,12 +26,10 @@ const (
 	txRows      = 1 << 14 // users written at once: a transaction is held in memory
 )
 
-// Source is a table of predictions and what its manifest says of it.
+// Source is a table of predictions and the digest that its manifest gives.
 type Source struct {
-	Path       string // .csv or .parquet
-	SHA256     string
-	Finished   time.Time
-	FeatureSet string // fingerprint of the model's features, if it is known
+	Path   string // .csv or .parquet
+	SHA256 string
 }
 
 // Prefix begins the names of the stores that are built from the source.
@@ -68,9 +65,12 @@ func write(ctx context.Context, path string, source Source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	b := &builder{db: db, facets: newFacets(), meta: meta{Format: format, Ordered: true}}
-	b.meta.Snapshot = server.Snapshot{Digest: source.SHA256, FeatureSet: source.FeatureSet, Scored: source.Finished.UTC()}
-	if err := errors.Join(b.begin(), b.read(ctx, source)); err != nil {
+	b := &builder{db: db, facets: newFacets(), meta: meta{Format: format, Ordered: true}, tally: newTally(source)}
+	err = b.begin()
+	if err == nil {
+		err = each(ctx, source, b.add)
+	}
+	if err != nil {
 		return errors.Join(err, b.tx.Rollback())
 	}
 	if err := errors.Join(b.finish(), b.tx.Commit()); err != nil {
@@ -84,10 +84,10 @@ type builder struct {
 	db     *bbolt.DB
 	tx     *bbolt.Tx
 	facets *facets
+	tally  *tally
 	meta   meta
 	order  []byte // rank−1 → position
 	ranks  []byte // position → rank−1
-	sum    float64
 	last   []byte // key of the user before
 	value  []byte // scratch
 }
@@ -107,8 +107,9 @@ func (b *builder) begin() (err error) {
 	return nil
 }
 
-// read takes all users of the source, whose digest must be that of its manifest.
-func (b *builder) read(ctx context.Context, source Source) error {
+// each visits all users of a source, one after the other. The digest must be that
+// of its manifest.
+func each(ctx context.Context, source Source, visit func(*server.User) error) error {
 	r, err := table.Open(source.Path)
 	if err != nil {
 		return err
@@ -120,24 +121,34 @@ func (b *builder) read(ctx context.Context, source Source) error {
 	}
 	var u server.User
 	err = r.Each(func(rec *table.Record) error {
-		if err := c.read(rec, &u); err != nil {
+		if err := errors.Join(ctx.Err(), c.read(rec, &u)); err != nil {
 			return err
 		}
-		if err := b.add(&u); err != nil {
+		if err := visit(&u); err != nil {
 			return rec.Errorf("user "+u.ID, "%v", err)
-		}
-		if b.users()%txRows == 0 {
-			return errors.Join(ctx.Err(), b.tx.Commit(), b.begin())
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if r.SHA256() != source.SHA256 {
-		return fmt.Errorf("%s does not agree with its manifest: it is being written or was changed; run `churn score` again", source.Path)
+	return source.agrees(r.SHA256())
+}
+
+func (s *Source) agrees(sha256 string) error {
+	if sha256 != s.SHA256 {
+		return fmt.Errorf("%s does not agree with its manifest: it is being written or was changed; run `churn score` again", s.Path)
 	}
 	return nil
+}
+
+// Verify reads the table and compares its digest.
+func (s *Source) Verify() error {
+	info, err := atomicfile.Digest(s.Path)
+	if err != nil {
+		return err
+	}
+	return s.agrees(info.SHA256)
 }
 
 func (b *builder) users() int { return len(b.ranks) / 4 }
@@ -145,22 +156,21 @@ func (b *builder) users() int { return len(b.ranks) / 4 }
 // add writes the next user.
 func (b *builder) add(u *server.User) error {
 	position := b.users()
-	s := &b.meta.Snapshot
-	if position == 0 {
-		s.AsOf, s.Version = u.AsOf, u.Version
-	}
-	if u.AsOf != s.AsOf || u.Version != s.Version {
-		return fmt.Errorf("as of %s by model %s among users as of %s by model %s; run `churn score` again", u.AsOf, u.Version, s.AsOf, s.Version)
+	if err := b.tally.add(u); err != nil {
+		return err
 	}
 	if u.Rank < 1 || u.Rank > math.MaxUint32/4 {
 		return fmt.Errorf("rank %d is out of range; run `churn score` again", u.Rank)
 	}
 	b.ranks = binary.BigEndian.AppendUint32(b.ranks, uint32(u.Rank-1))
-	b.sum += u.Risk
 	b.facets.add(uint32(position), u)
 	b.value = encodeUser(b.value[:0], u)
 	// bbolt keeps the slice of a value until the transaction ends.
-	return errors.Join(b.putID(u.ID, position), b.tx.Bucket(bucketUsers).Put(positionKey(uint32(position)), bytes.Clone(b.value)))
+	err := errors.Join(b.putID(u.ID, position), b.tx.Bucket(bucketUsers).Put(positionKey(uint32(position)), bytes.Clone(b.value)))
+	if err == nil && b.users()%txRows == 0 {
+		err = errors.Join(b.tx.Commit(), b.begin())
+	}
+	return err
 }
 
 func (b *builder) putID(id string, position int) error {
@@ -182,14 +192,15 @@ func (b *builder) putID(id string, position int) error {
 
 // finish writes what is known only after the last user.
 func (b *builder) finish() error {
-	if b.users() == 0 {
-		return errors.New("the table of predictions has no users; run `churn score` again")
+	sum, err := b.tally.sum()
+	if err != nil {
+		return err
 	}
 	if err := b.invert(); err != nil {
 		return err
 	}
+	b.meta.Snapshot = sum
 	s := &b.meta.Snapshot
-	s.Users, s.MeanRisk, s.Tiers = b.users(), b.sum/float64(b.users()), b.facets.counts(fieldTier)
 	s.Plans, s.Countries, s.Sources = b.facets.values(fieldPlan), b.facets.values(fieldCountry), b.facets.values(fieldSource)
 	b.meta.Wide = b.facets.wide()
 	text, err := json.Marshal(b.meta)

@@ -65,14 +65,6 @@ func (f *facets) of(field string) map[string]*roaring.Bitmap {
 // values returns the values of a field in order.
 func (f *facets) values(field string) []string { return slices.Sorted(maps.Keys(f.of(field))) }
 
-func (f *facets) counts(field string) map[string]int {
-	out := map[string]int{}
-	for value, set := range f.of(field) {
-		out[value] = int(set.GetCardinality())
-	}
-	return out
-}
-
 func (f *facets) wide() (out []string) {
 	for i, sets := range f.sets {
 		if sets == nil {

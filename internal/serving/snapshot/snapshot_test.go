@@ -61,7 +61,7 @@ func source(tb testing.TB, rows []score.Result, format table.Format) Source {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return Source{Path: path, SHA256: info.SHA256, Finished: time.Unix(1767225600, 0), FeatureSet: "set"}
+	return Source{Path: path, SHA256: info.SHA256}
 }
 
 func build(tb testing.TB, s Source) *Store {
@@ -162,10 +162,15 @@ func TestFindAndSnapshot(t *testing.T) {
 			t.Errorf("%.20q: %v, want %v", id, err, server.ErrNoUser)
 		}
 	}
-	want := server.Snapshot{AsOf: rows[0].AsOf.String(), Version: "v0007", FeatureSet: "set", Digest: s.SHA256, Users: 1000, Tiers: tiers, MeanRisk: sum / 1000,
-		Plans: []string{"free", "paid"}, Countries: []string{"", "DE", "IN", "US"}, Sources: []string{"ads", "naïve, source", "organic"}, Scored: time.Unix(1767225600, 0).UTC()}
+	want := server.Snapshot{AsOf: rows[0].AsOf.String(), Version: "v0007", Digest: s.SHA256, Users: 1000, Tiers: tiers, MeanRisk: sum / 1000,
+		Plans: []string{"free", "paid"}, Countries: []string{"", "DE", "IN", "US"}, Sources: []string{"ads", "naïve, source", "organic"}}
 	if diff := gocmp.Diff(want, store.Snapshot()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	want.Plans, want.Countries, want.Sources = nil, nil, nil
+	summary, err := Summarise(t.Context(), s)
+	if diff := gocmp.Diff(want, summary); err != nil || diff != "" {
+		t.Errorf("summary: %v (-want +got)\n%s", err, diff)
 	}
 }
 
@@ -240,6 +245,10 @@ func TestBuildRefuses(t *testing.T) {
 		_, err := Build(context.Background(), dir, source(t, x.spoil(slices.Clone(good)), table.CSV))
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v, want %s", name, err, x.want)
+		}
+		_, err = Summarise(context.Background(), source(t, x.spoil(slices.Clone(good)), table.CSV))
+		if byOrder := strings.HasPrefix(name, "rank") || name == "twice"; (err == nil) != byOrder {
+			t.Errorf("%s: a summary says %v", name, err)
 		}
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
 			t.Errorf("%s: left %v behind", name, left)
