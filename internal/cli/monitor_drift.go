@@ -64,6 +64,9 @@ func (s *session) backtestDrift(ctx context.Context, q watching) error {
 	}
 	every := s.config.Features.EveryDays
 	dates := slices.DeleteFunc(span.Grid(min(q.backtest.to, last), every), func(d pipeline.Date) bool { return d < q.backtest.from })
+	if len(dates) == 0 {
+		return usageError{fmt.Errorf("--backtest %s..%s holds none of the as-of dates, which are %d days apart (features.every_days) and end with its last day", q.backtest.from, q.backtest.to, every)}
+	}
 	b := monitor.Backtest{From: dates[0], To: dates[len(dates)-1], EveryDays: every, Reference: q.reference}
 	runs, err := s.inProduction(ctx, q.model, dates)
 	if err != nil {

@@ -39,10 +39,11 @@ func (n *Numeric) tails(values []float64) (of []int32, count int) {
 	return of, 3
 }
 
-// Quantile returns the least point with at least the share q of the values up to
-// it; NaN without values. Points are percentiles.
+// Quantile returns the value at the rounded rank q, if that is a percentile, else
+// the point above it; NaN without values.
 func (n *Numeric) Quantile(q float64) float64 {
-	k := sort.Search(len(n.UpTo), func(k int) bool { return float64(n.UpTo[k]) >= q*float64(n.values()) })
+	rank := int(q*float64(n.values()-1) + 0.5)
+	k := sort.Search(len(n.UpTo), func(k int) bool { return n.UpTo[k] > rank })
 	if k == len(n.Points) {
 		return math.NaN()
 	}
