@@ -17,8 +17,8 @@ import (
 	"churn/pipeline/monitor/alarms"
 )
 
-// portal is a folder with raw data to 2025-01-06, prepared.
-func portal(t *testing.T) (dir string) {
+// tinyPortal is a folder with raw data to 2025-01-06, prepared.
+func tinyPortal(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	writeFile(t, filepath.Join(dir, "users.csv"), usersCSV)
@@ -92,7 +92,7 @@ func (h *receiver) breaks(broken bool) {
 // webhook that was down gets the message later, a silence makes the job green and
 // does not eat the end.
 func TestLifeOfAnAlarm(t *testing.T) {
-	dir, h := portal(t), newReceiver(t)
+	dir, h := tinyPortal(t), newReceiver(t)
 	look := func(asOf string) outcome {
 		t.Helper()
 		return finish(t, program(dir, ofPortal("--set", "monitor.alarms.webhook="+h.url, "monitor", "all", "--as-of", asOf)...))
@@ -174,7 +174,7 @@ func TestMonitorAll(t *testing.T) {
 // fails.
 func TestMonitorAllWithoutAModel(t *testing.T) {
 	var all summary
-	out := finish(t, program(portal(t), ofPortal("--json", "monitor", "all", "--as-of", "2025-01-06")...))
+	out := finish(t, program(tinyPortal(t), ofPortal("--json", "monitor", "all", "--as-of", "2025-01-06")...))
 	if err := json.Unmarshal([]byte(out.stdout), &all); err != nil || out.code != 1 || !strings.Contains(out.stderr, "monitor drift could not run: ") {
 		t.Fatalf("%v %+v", err, out)
 	}
@@ -187,7 +187,7 @@ func TestMonitorAllWithoutAModel(t *testing.T) {
 
 // A server shows what a job has found while it runs.
 func TestServeShowsFindings(t *testing.T) {
-	dir := portal(t)
+	dir := tinyPortal(t)
 	r := startServe(t, dir, nil)
 	if _, body := r.ask(t, "GET", "/metrics", ""); strings.Contains(body, "churn_monitor_status") {
 		t.Error("findings before there are any")
@@ -202,7 +202,7 @@ func TestServeShowsFindings(t *testing.T) {
 
 // A Pushgateway gets what the text file holds; one that is down is a warning.
 func TestPushFindings(t *testing.T) {
-	dir, got := portal(t), ""
+	dir, got := tinyPortal(t), ""
 	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got = r.URL.Path + "\n" + string(body)
@@ -223,7 +223,7 @@ func TestPushFindings(t *testing.T) {
 // Health says what it found and what it could not tell; data that was refused is
 // no reason to be quiet.
 func TestHealth(t *testing.T) {
-	dir := portal(t)
+	dir := tinyPortal(t)
 	out := churn(t, dir, ofPortal("monitor", "health", "--as-of", "2025-01-06")...)
 	for _, want := range []string{"health    UNMEASURED as of 2025-01-06", "freshness   OK          data to 2025-01-06", "volume      UNMEASURED", "volumes are not judged", "rejected    OK", "late        OK", "duplicates  OK"} {
 		if !strings.Contains(out.stdout, want) {
@@ -259,8 +259,8 @@ func TestHealth(t *testing.T) {
 
 // What cannot be done is said, and nothing is OK in silence.
 func TestMonitorFaults(t *testing.T) {
-	dir := portal(t)
-	damaged := portal(t)
+	dir := tinyPortal(t)
+	damaged := tinyPortal(t)
 	writeFile(t, filepath.Join(damaged, "artifacts/metrics/alarms.json"), `{"format": 1, "alarms": [`)
 	for _, c := range []struct {
 		dir, args string
@@ -302,7 +302,7 @@ func TestMonitorFaults(t *testing.T) {
 // A retrain that came to nothing is an alarm for a week; one that runs, or whose
 // report is damaged, leaves the alarm as it is.
 func TestRetrainAlarm(t *testing.T) {
-	dir := portal(t)
+	dir := tinyPortal(t)
 	for _, c := range []struct{ report, asOf, state string }{
 		{`{"outcome": "rejected", "as_of_date": "2025-01-05"}`, "2025-01-05", "firing"},
 		{`{"as_of_date": "2025-01-05"}`, "2025-01-06", "firing"},
@@ -325,7 +325,7 @@ func TestRetrainAlarm(t *testing.T) {
 
 // A FAIL that is held back is no alarm yet; a warning is one where it is asked for.
 func TestHoldAndLevel(t *testing.T) {
-	dir := portal(t)
+	dir := tinyPortal(t)
 	look := func(asOf string, set ...string) outcome {
 		return finish(t, program(dir, ofPortal(append(set, "monitor", "all", "--as-of", asOf)...)...))
 	}
@@ -336,7 +336,7 @@ func TestHoldAndLevel(t *testing.T) {
 	if out := look("2025-01-11", hold...); out.code != 2 || !strings.Contains(out.stdout, "firing") {
 		t.Errorf("held for long enough: %+v", out)
 	}
-	dir = portal(t)
+	dir = tinyPortal(t)
 	if out := look("2025-01-07"); out.code == 2 {
 		t.Errorf("a warning: %+v", out)
 	}
@@ -368,7 +368,7 @@ func TestSilencesAtOnce(t *testing.T) {
 // The law: monitor all, killed at any moment, ends the same way when it is run
 // again, and its message arrives, under one id.
 func TestKillMonitor(t *testing.T) {
-	world, h := portal(t), newReceiver(t)
+	world, h := tinyPortal(t), newReceiver(t)
 	args := ofPortal("--set", "monitor.alarms.webhook="+h.url, "monitor", "all", "--as-of", "2025-01-10")
 	calm := t.TempDir()
 	copyFolder(t, calm, world)
