@@ -83,15 +83,17 @@ func reports() []report {
 		{"health", HealthLatest, decoded(healthFigures)},
 		{"drift", DriftLatest, decoded(driftFigures)},
 		{"scores", ScoresLatest, decoded(scoreFigures)},
+		{"performance", PerformanceLatest, decoded(performanceFigures)},
 	}
 }
 
 // Names of the latest reports, without their extension.
 const (
-	HealthLatest = "data_health_latest"
-	DriftLatest  = "data_drift_latest"
-	ScoresLatest = "score_proxy_latest"
-	Alarms       = "alarms"
+	HealthLatest      = "data_health_latest"
+	DriftLatest       = "data_drift_latest"
+	ScoresLatest      = "score_proxy_latest"
+	PerformanceLatest = "performance_latest"
+	Alarms            = "alarms"
 )
 
 // decoded reads JSON for a function of what it says.

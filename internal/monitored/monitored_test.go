@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"churn/internal/telemetry"
+	"churn/model/metric"
 	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/monitor"
@@ -37,6 +39,10 @@ func sound() map[string]any {
 			Features: []monitor.LevelFeature{{Feature: profile.Feature{Name: "logins_7d", PSI: 0.5, FailLimit: 0.25}, Importance: 0.125}}},
 			Step: &monitor.Step{Jumped: []string{"logins_7d"}, Features: []monitor.StepFeature{{Feature: profile.Feature{Name: "logins_7d", PSI: 0.75}}}}},
 		ScoresLatest: monitor.ScoreReport{Status: monitor.OK, ScorePoint: monitor.ScorePoint{AsOf: day, Rows: 7, P99: 0.75}, Expected: monitor.ScorePoint{Mean: 0.25}, Level: &monitor.LevelFeature{}},
+		PerformanceLatest: map[string]any{"status": "WARN", "as_of_date": "2026-03-01",
+			"judged": map[string]any{"users": 9, "figures": []metric.Estimate{{Name: "pr_auc", Value: 0.5, Low: 0.25, High: math.NaN()}},
+				"criteria": []any{map[string]any{"promise": metric.Estimate{Name: "pr_auc", Value: 0.75, Low: 0.5, High: 1}}}},
+			"immature": []any{map[string]any{"estimated": nil}, map[string]any{"estimated": []metric.Estimate{{Name: "roc_auc", Value: 0.125, Low: math.NaN(), High: math.NaN()}}}}},
 	}
 }
 
@@ -129,6 +135,10 @@ func TestRead(t *testing.T) {
 		`churn_scores_mean{of="expected"} 0.25`,
 		`churn_scores_risk{of="now",percentile="99"} 0.75`,
 		`churn_scores_users 7`,
+		`churn_performance_users 9`,
+		`churn_performance_realised{bound="low",metric="pr_auc"} 0.25`,
+		`churn_performance_promised{bound="value",metric="pr_auc"} 0.75`,
+		`churn_performance_estimated{bound="value",metric="roc_auc"} 0.125`,
 		`churn_alarm_state{alarm="drift",state="firing"} 1`,
 		`churn_alarm_state{alarm="scores",state="inactive"} 1`,
 		fmt.Sprintf(`churn_alarm_silenced_until_timestamp_seconds{alarm="drift"} %v`, float64(day.Time().Unix()+3600)),
