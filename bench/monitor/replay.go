@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -24,7 +25,7 @@ func checks() []int { return []int{3, checkDays - 1} }
 // trained is a model with the profile of its training.
 type trained struct {
 	model     *score.Model
-	reference *monitor.Reference
+	reference *profile.Reference
 	split     train.Split
 }
 
@@ -46,7 +47,7 @@ func (d *drifted) learn(ctx context.Context, users map[string]bool, seed uint64)
 		return nil, err
 	}
 	reference := candidates[0].Papers().Profile
-	return &trained{m, &monitor.Reference{Kind: monitor.RefTraining, Profile: &reference}, report.Split}, nil
+	return &trained{m, &reference, report.Split}, nil
 }
 
 // learned returns the rows of users on the dates that a model has learned from.
@@ -77,8 +78,12 @@ type outcome struct {
 // detect runs the checks of one world.
 func (d *drifted) detect(name string, users map[string]bool, t *trained) (out outcome, err error) {
 	w := monitor.NewWatch(t.model, d.lived(name, users), 1, monitor.Defaults())
+	reference, err := w.Training(t.reference, d.date-1)
+	if err != nil {
+		return out, err
+	}
 	for _, c := range checks() {
-		r, err := w.Drift(d.date+pipeline.Date(c), t.reference)
+		r, err := w.Drift(d.date+pipeline.Date(c), reference)
 		if err != nil {
 			return out, err
 		}
@@ -133,7 +138,7 @@ func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) 
 // still checks rows without drift.
 func still(rows monitor.Rows, asOf pipeline.Date, t *trained) (out outcome, err error) {
 	p := monitor.Defaults()
-	r, err := monitor.NewWatch(t.model, rows, 1, p).Drift(asOf, t.reference)
+	r, err := monitor.NewWatch(t.model, rows, 1, p).Drift(asOf, &monitor.Reference{Kind: monitor.RefTraining, Profile: t.reference})
 	if err != nil {
 		return out, err
 	}

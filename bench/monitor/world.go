@@ -76,7 +76,7 @@ func (d *drifted) collect(ctx context.Context, path, name string) (*dataset.Rows
 		dates = append(dates, monitor.Needs(d.date+pipeline.Date(c), t.Header.Span.First, 1, monitor.Defaults())...)
 	}
 	if name == quiet {
-		dates = append(dates, d.training(t.Header.Span)...)
+		dates = append(append(dates, d.date-1), d.training(t.Header.Span)...)
 	}
 	slices.Sort(dates)
 	dates = slices.Compact(dates)

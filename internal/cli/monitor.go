@@ -118,7 +118,7 @@ func (s *session) watchModel(ctx context.Context, name string, dates ...pipeline
 	err = s.stage(ctx, "monitor", func(ctx context.Context, progress func(done, total int64)) error {
 		return s.withTimelines(func(t *prepare.Timelines) (err error) {
 			w.span = t.Header.Span
-			cohorts, err = dataset.Cohorts(ctx, t, definitionOf(m), s.daysToWatch(dates, w.span.First), s.config.Train.MaxRows, progress)
+			cohorts, err = dataset.Cohorts(ctx, t, definitionOf(m), s.daysToWatch(dates, w.span.First, w.version.AsOf), s.config.Train.MaxRows, progress)
 			return err
 		})
 	})
@@ -138,7 +138,7 @@ func (w *watched) reference(kind string, asOf pipeline.Date) (*monitor.Reference
 	if kind == monitor.RefSeason {
 		return w.watch.Season(asOf)
 	}
-	return &monitor.Reference{Kind: kind, Profile: w.training}, nil
+	return w.watch.Training(w.training, w.version.AsOf)
 }
 
 // hindsight returns the last day of the model's data where that is later than the
@@ -228,10 +228,10 @@ func (s *session) watchedDate() (pipeline.Date, error) {
 	return asOf, err
 }
 
-// daysToWatch returns the days that checks of dates look at, and those of the
-// scores over time.
-func (s *session) daysToWatch(dates []pipeline.Date, first pipeline.Date) []pipeline.Date {
-	days := map[pipeline.Date]bool{}
+// daysToWatch returns the days that checks of dates look at, the one on which the
+// model was made, and those of the scores over time.
+func (s *session) daysToWatch(dates []pipeline.Date, first, made pipeline.Date) []pipeline.Date {
+	days := map[pipeline.Date]bool{made: true}
 	for _, d := range dates {
 		for _, x := range monitor.Needs(d, first, 1, s.config.Monitor) {
 			days[x] = true

@@ -5,7 +5,8 @@
 // The level: are they like those that the model was trained on, or those of the
 // same weeks of the last term? Profile has the statistics. What matters is
 // weighted by the model: the check fails where features that carry
-// monitor.moved_share of its importance have moved, or its scores have.
+// monitor.moved_share of its importance have moved, or its scores have, beyond
+// where they were already on the day on which the model was made.
 //
 // The step: are they suddenly unlike those of the weeks before? Seasons and
 // growth, which move every portal, move it slowly, so that a much smaller change
@@ -81,8 +82,8 @@ type Level struct {
 	MeanScore   [2]float64     `json:"mean_score"`        // reference, now
 	HighShare   [2]float64     `json:"high_share"`        // likewise
 	WeightedPSI float64        `json:"weighted_psi"`      // by importance
-	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail: it warns from the limit on
-	FailedShare float64        `json:"failed_importance"` // of the features that fail: it fails from the limit on
+	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
+	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
 	Limit       float64        `json:"importance_limit"`
 }
 
@@ -90,7 +91,8 @@ type Level struct {
 // both distributions.
 type LevelFeature struct {
 	profile.Feature
-	Importance float64 `json:"importance"` // share of the mean |contribution| to the log-odds; all add up to 1
+	Importance float64 `json:"importance"`    // share of the mean |contribution| to the log-odds; all add up to 1
+	MadePSI    float64 `json:"psi_when_made"` // index of the users of the day on which the model was made; 0 = unknown
 }
 
 // Step is how far the rows are from those of the weeks before.
@@ -128,33 +130,40 @@ type Fixed struct {
 	Failed int    `json:"failed"`
 }
 
-// level compares rows with a reference.
+// level compares the rows of a date with a reference.
 func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
-	rows, scores := w.on(w.window(d))
-	if r.Profile.Score == nil {
-		scores = profile.Scores{}
-	}
-	drift, err := r.Profile.Drift(rows, scores, w.params.level())
+	drift, err := w.against(r.Profile, d)
 	if err != nil {
 		return Level{}, err
 	}
 	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare}
 	weights := w.importance()
 	for i, f := range drift.Features {
-		l.Features = append(l.Features, LevelFeature{f, weights[i]})
-		l.WeightedPSI += weights[i] * f.PSI
-		if f.Status != profile.OK {
-			l.MovedShare += weights[i]
-		}
-		if f.Status == profile.Fail {
-			l.FailedShare += weights[i]
+		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
+		l.Features = append(l.Features, x)
+		l.WeightedPSI += x.Importance * f.PSI
+		switch x.status() {
+		case Fail:
+			l.FailedShare += x.Importance
+			l.MovedShare += x.Importance
+		case Warn:
+			l.MovedShare += x.Importance
 		}
 	}
 	if drift.Score != nil {
-		l.Score = &LevelFeature{Feature: *drift.Score}
+		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
 	}
 	l.Status = l.status()
 	return l, nil
+}
+
+// status is that of the feature, unless the day on which the model was made was
+// about as far away.
+func (f *LevelFeature) status() Status {
+	if f.PSI <= usualMargin*f.MadePSI {
+		return OK
+	}
+	return statusOf(f.Feature.Status)
 }
 
 // status fails where features that fail carry much of the model's importance, or
@@ -162,7 +171,7 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 func (l *Level) status() Status {
 	s := OK
 	if l.Score != nil {
-		s = statusOf(l.Score.Status)
+		s = l.Score.status()
 	}
 	switch {
 	case l.FailedShare >= l.Limit:
@@ -176,9 +185,9 @@ func (l *Level) status() Status {
 // reasons says what made it warn or fail.
 func (l *Level) reasons() (out []string) {
 	if l.MovedShare >= l.Limit {
-		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s), %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
+		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s) since the model was made, %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
 	}
-	if s := l.Score; s != nil && s.Status != profile.OK {
+	if s := l.Score; s != nil && s.status() != OK {
 		out = append(out, fmt.Sprintf("the scores have moved from the reference (%s): PSI %.3f, limits %.3f and %.3f, mean %.3f after %.3f", l.Reference, s.PSI, s.WarnLimit, s.FailLimit, l.MeanScore[1], l.MeanScore[0]))
 	}
 	return out

@@ -17,7 +17,8 @@ const (
 	weeksBefore  = 4 // that a step is measured against: enough rows, and the season has hardly moved
 	earlierSteps = 8 // that tell what a feature does by itself: two months, since bills come monthly
 	// usualMargin is by how much a step must exceed the largest of the earlier
-	// ones: the next of nine alike is the largest in one case of nine.
+	// ones: the next of nine alike is the largest in one case of nine. Likewise
+	// the level that of the day on which the model was made.
 	usualMargin = 1.5
 	// importanceRows bounds the rows that importance is measured on.
 	importanceRows = 2000
@@ -33,7 +34,11 @@ const (
 type Reference struct {
 	Kind    string
 	Profile *profile.Reference
+	Made    map[string]float64 // index by feature on the day that the model was made; nil = unknown
 }
+
+// scored is the key of the scores in Reference.Made.
+const scored = ""
 
 // Rows are the snapshots of several days: cohorts of as-of dates, or logged
 // predictions.
@@ -120,6 +125,37 @@ func (w *Watch) on(days []pipeline.Date) (profile.Rows, profile.Scores) {
 	return rows, scores
 }
 
+// Training returns the profile of a model's training as a reference. Since labels
+// come late, the rows of a training are older than the day on which it is done:
+// how far the users of that day had moved already is no news.
+func (w *Watch) Training(p *profile.Reference, made pipeline.Date) (*Reference, error) {
+	r := &Reference{Kind: RefTraining, Profile: p}
+	drift, err := w.against(p, made)
+	if errors.Is(err, profile.ErrFewRows) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Made = map[string]float64{}
+	for _, f := range drift.Features {
+		r.Made[f.Name] = f.PSI
+	}
+	if drift.Score != nil {
+		r.Made[scored] = drift.Score.PSI
+	}
+	return r, nil
+}
+
+// against compares the rows of a date, and their scores, with a profile.
+func (w *Watch) against(p *profile.Reference, d pipeline.Date) (profile.Drift, error) {
+	rows, scores := w.on(w.window(d))
+	if p.Score == nil {
+		scores = profile.Scores{}
+	}
+	return p.Drift(rows, scores, w.params.level())
+}
+
 // Season returns the profile of the same weeks one season before: of the date
 // and of one week to either side.
 func (w *Watch) Season(asOf pipeline.Date) (*Reference, error) {
@@ -134,7 +170,7 @@ func (w *Watch) Season(asOf pipeline.Date) (*Reference, error) {
 			rows.Frame.Rows(), middle, w.params.SeasonDays, asOf, profile.LeastRows, RefTraining)
 	}
 	r := profile.Of(rows).WithScores(scores, w.high)
-	return &Reference{RefSeason, &r}, nil
+	return &Reference{Kind: RefSeason, Profile: &r}, nil
 }
 
 // importance returns the share of each feature in the mean |contribution|.
