@@ -93,6 +93,13 @@ bench: build ## benchmarks of the packages, then a table of the data path
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
 	go run ./bench/datapath -churn ./bin/churn -users 875000 -days 120 -runs 1 -memory 2GiB
 
+.PHONY: bench-health
+bench-health: build ## what data health finds on every day of three simulated portals in which nothing is wrong
+	@for seed in 1 2 3; do \
+	  dir=$$(mktemp -d); set="--log-level error --set paths.data=$$dir --set paths.artifacts=$$dir/artifacts --set generate.seed=$$seed --set generate.users=2000"; \
+	  ./bin/churn $$set generate >/dev/null && ./bin/churn $$set prepare >/dev/null && go run ./bench/health $$dir/processed/timelines.bin || exit 1; \
+	  rm -r $$dir; done
+
 .PHONY: bench-peers
 bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own
 	go run ./bench/peers -churn ./bin/churn

@@ -31,13 +31,18 @@ func performanceCommand(s *session) *cli.Command {
 		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "source", Value: sourceTables, Usage: "predictions of `WHERE`: tables (of churn score), or log (what servers answered, serve.log.sample)"},
 			&cli.StringFlag{Name: "treatments", Usage: "users who were contacted: a `FILE` with user_id, contacted_at and, if you like, treatment (default: monitor.treatments)"}},
 		Action: s.dated(func(c *cli.Context) error {
-			report, err := s.performance(c.Context, c.String("source"), c.String("treatments"))
-			if err != nil {
-				return err
-			}
-			return errors.Join(s.print(report, performancePage(report, s.files.Metrics(reportPerformance+"_latest"))), alarm(report.Status, "performance", report.Reasons))
+			return s.monitorPerformance(c.Context, c.String("source"), c.String("treatments"))
 		}),
 	}
+}
+
+// monitorPerformance measures, writes and prints.
+func (s *session) monitorPerformance(ctx context.Context, source, treatments string) error {
+	report, err := s.performance(ctx, source, treatments)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.print(report, performancePage(report, s.files.Metrics(reportPerformance+"_latest"))), alarm(report.Status, "performance", report.Reasons))
 }
 
 // reportPerformance begins the names of the reports.
