@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"churn/internal/atomicfile"
 	"churn/internal/table"
 	"churn/internal/workspace"
 	"churn/pipeline"
@@ -53,7 +52,7 @@ const reportPerformance = "performance"
 const sourceTables = "tables"
 
 // pastPredictions returns what adds the predictions of a source.
-func (s *session) pastPredictions(source string) (func(context.Context, *monitor.PerformanceInput) error, error) {
+func (s *session) pastPredictions(source string) (func(context.Context, *past) error, error) {
 	switch source {
 	case sourceTables:
 		return s.tabled, nil
@@ -63,14 +62,20 @@ func (s *session) pastPredictions(source string) (func(context.Context, *monitor
 	return nil, usageError{fmt.Errorf("--source %q is unknown; use %s or %s", source, sourceTables, sourceLog)}
 }
 
-// performance measures, and writes the report: the latest, and that of the date.
+// past is what is looked at, with the identity of all that it was read from.
+type past struct {
+	monitor.PerformanceInput
+	inputs []pipeline.FileState
+}
+
+// performance measures, and keeps the report.
 func (s *session) performance(ctx context.Context, source, treatments string) (report monitor.Performance, err error) {
 	gather, err := s.pastPredictions(source)
 	if err != nil {
 		return report, err
 	}
-	in := monitor.PerformanceInput{Trend: s.config.Monitor.Trend,
-		Params: monitor.Rules{PerformanceParams: s.config.Monitor.Performance, Primary: s.config.Promote.PrimaryMetric, TopK: s.config.Score.TopK}}
+	var in past
+	in.Params, in.Trend = monitor.Rules{PerformanceParams: s.config.Monitor.Performance, Primary: s.config.Promote.PrimaryMetric, TopK: s.config.Score.TopK}, s.config.Monitor.Trend
 	if path := cmp.Or(treatments, s.config.Monitor.Treatments); path != "" {
 		if in.Treatments, err = monitor.ReadTreatments(path, s.location); err != nil {
 			return report, err
@@ -84,31 +89,33 @@ func (s *session) performance(ctx context.Context, source, treatments string) (r
 			if err := gather(ctx, &in); err != nil {
 				return err
 			}
-			report, err = monitor.Perform(ctx, in, func(due []monitor.Due) error { return monitor.Join(ctx, t, due, progress) })
+			report, err = monitor.Perform(ctx, in.PerformanceInput, func(due []monitor.Due) error { return monitor.Join(ctx, t, due, progress) })
 			return err
 		})
 	})
 	if err != nil {
 		return report, err
 	}
-	for _, name := range []string{reportPerformance + "_" + report.AsOf.String(), reportPerformance + "_latest"} {
-		if _, err := atomicfile.WriteJSON(s.files.Metrics(name), report); err != nil {
-			return report, err
-		}
+	timelines, err := s.files.State(s.files.Timelines())
+	if err != nil {
+		return report, err
 	}
-	return report, nil
+	basis := workspace.Basis{Inputs: append([]pipeline.FileState{timelines}, in.inputs...), Settings: []pipeline.Setting{workspace.Setting("monitor", s.config.Monitor),
+		workspace.Setting("promote.primary_metric", in.Params.Primary), workspace.Setting("score.top_k", in.Params.TopK),
+		workspace.Setting("--source", source), workspace.Setting("--treatments", in.Treatments), workspace.Setting("--as-of", in.AsOf)}}
+	return report, s.keepReport(reportPerformance, report, len(in.Given), report.AsOf, basis)
 }
 
 // tabled adds the tables of predictions of the latest dates, with what their
 // models promised. A table that cannot be used is set aside, with the reason.
-func (s *session) tabled(ctx context.Context, in *monitor.PerformanceInput) error {
+func (s *session) tabled(ctx context.Context, in *past) error {
 	paths, err := s.predictionTables(in.AsOf)
 	if err != nil {
 		return err
 	}
 	promises := promises{session: s, of: map[string]monitor.Given{}}
 	for _, path := range paths[max(0, len(paths)-in.Params.Dates):] {
-		p, err := s.readPredictions(path)
+		p, state, err := s.readPredictions(path)
 		if err != nil {
 			in.SetAside = append(in.SetAside, monitor.SetAside{Path: path, Why: err.Error()})
 			continue
@@ -118,8 +125,9 @@ func (s *session) tabled(ctx context.Context, in *monitor.PerformanceInput) erro
 			return err
 		}
 		g.Predictions = p
-		in.Given = append(in.Given, g)
+		in.Given, in.inputs = append(in.Given, g), append(in.inputs, state)
 	}
+	in.inputs = append(in.inputs, promises.versions...)
 	return nil
 }
 
@@ -180,17 +188,16 @@ func sortedKeys[V any](m map[pipeline.Date]V) []pipeline.Date {
 }
 
 // readPredictions reads a table that agrees with its manifest.
-func (s *session) readPredictions(path string) (monitor.Predictions, error) {
-	out := workspace.Output{Path: path, Stage: "score"}
-	state, err := s.files.State(out)
-	if err != nil {
-		return monitor.Predictions{}, err
+func (s *session) readPredictions(path string) (p monitor.Predictions, state pipeline.FileState, err error) {
+	out := workspace.Output{Path: path, Stage: stageScore}
+	if state, err = s.files.State(out); err != nil {
+		return p, state, err
 	}
 	p, sum, err := monitor.ReadPredictions(path)
 	if err != nil {
-		return p, err
+		return p, state, err
 	}
-	return p, s.files.Agree(out, state, sum)
+	return p, state, s.files.Agree(out, state, sum)
 }
 
 // promises finds what versions promised, each once.
@@ -198,6 +205,8 @@ type promises struct {
 	session *session
 	anybody bool // may have been scored, also who was not at risk
 	of      map[string]monitor.Given
+
+	versions []pipeline.FileState // those that were found
 }
 
 // find returns the window and the promise of a version. A version that is gone or
@@ -210,6 +219,7 @@ func (p *promises) find(ctx context.Context, version string) (monitor.Given, err
 	var g monitor.Given
 	v, err := p.session.version(ctx, version)
 	if err == nil {
+		p.versions = append(p.versions, versionState(v.Manifest))
 		g, err = promised(v)
 	}
 	g.Window = cmp.Or(g.Window, p.session.config.Labels.WindowDays)

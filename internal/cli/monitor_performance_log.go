@@ -13,7 +13,7 @@ import (
 
 // answered adds what servers answered, by periods of features.every_days. Anybody
 // may be asked about, so that who was at risk is looked up.
-func (s *session) answered(ctx context.Context, in *monitor.PerformanceInput) error {
+func (s *session) answered(ctx context.Context, in *past) error {
 	folder, every := s.logFolder(), s.config.Features.EveryDays
 	answers := monitor.Answers{Every: every, Source: folder}
 	first := in.AsOf - pipeline.Date(in.Params.Dates*every)
@@ -46,6 +46,7 @@ func (s *session) answered(ctx context.Context, in *monitor.PerformanceInput) er
 		g.Predictions = list
 		in.Given = append(in.Given, g)
 	}
+	in.inputs = append(in.inputs, promises.versions...)
 	return nil
 }
 

@@ -119,11 +119,14 @@ func TestMonitorPerformance(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"performance_latest.json", "performance_2025-08-17.json"} {
-		if _, err := os.Stat(filepath.Join(dir, "artifacts", "metrics", name)); err != nil {
-			t.Error(err)
+	before := results(t, dir)
+	for _, name := range []string{"performance_latest.json", "performance_2025-08-17.json", "performance_latest.manifest.json"} {
+		if before["artifacts/metrics/"+name] == "" {
+			t.Errorf("%s is not there", name)
 		}
 	}
+	report("--as-of", "2025-08-17")
+	sameResults(t, "run again", before, results(t, dir))
 
 	t.Run("contacts", func(t *testing.T) { contactsAreTold(t, dir, try, report) })
 	t.Run("alarm", func(t *testing.T) {

@@ -4,26 +4,12 @@ import (
 	"math"
 
 	"churn/model/metric"
+	"churn/pipeline/monitor"
 )
-
-// performanceReport is what is told of a report of monitor performance.
-type performanceReport struct {
-	Judged *struct {
-		Users    int               `json:"users"`
-		Churned  int               `json:"churned"`
-		Figures  []metric.Estimate `json:"figures"`
-		Criteria []struct {
-			Promise metric.Estimate `json:"promise"`
-		} `json:"criteria"`
-	} `json:"judged"`
-	Immature []struct {
-		Estimated []metric.Estimate `json:"estimated"`
-	} `json:"immature"` // by date
-}
 
 // performanceFigures tells how past predictions did beside what was promised, and
 // what the latest ones are estimated to come to.
-func performanceFigures(r *performanceReport, f *figures) {
+func performanceFigures(r *monitor.Performance, f *figures) {
 	if j := r.Judged; j != nil {
 		f.add("churn_performance_users", "Users whose predictions were judged.", float64(j.Users))
 		f.add("churn_performance_churned_predictions", "Judged predictions of users who left.", float64(j.Churned))
