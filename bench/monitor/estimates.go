@@ -105,9 +105,13 @@ type promising struct {
 // oneDate is a share of the dates so small that it is one of them.
 const oneDate = 0.001
 
+// replaysPerModel share a model and its card: few, since what the card errs by is
+// the same for all of them.
+const replaysPerModel = 2
+
 // promised trains models whose cards have intervals.
 func (o options) promised(ctx context.Context, portals []*drifted) ([]promising, error) {
-	return each(ctx, o.models, func(i int) (promising, error) {
+	return each(ctx, (o.estimates+replaysPerModel-1)/replaysPerModel, func(i int) (promising, error) {
 		d := portals[i%len(portals)]
 		for try := uint64(0); ; try++ {
 			users := d.draw(rand.New(rand.NewPCG(o.seed+100+try, uint64(i))), o.sample)

@@ -3,9 +3,13 @@ package cli_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
+	"io"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,6 +132,16 @@ func TestMonitorPerformance(t *testing.T) {
 	report("--as-of", "2025-08-17")
 	sameResults(t, "run again", before, results(t, dir))
 
+	t.Run("trends", func(t *testing.T) {
+		var drift monitor.DriftReport
+		if out := try("--json", "monitor", "drift"); json.Unmarshal([]byte(out.stdout), &drift) != nil || len(drift.Trends) != len(drift.Level.Features)+1 || drift.Trends[0].Series != "PSI of "+drift.Level.Features[0].Name || drift.Trends[0].Points < 20 {
+			t.Errorf("%d %d trends of %d features", out.code, len(drift.Trends), len(drift.Level.Features))
+		}
+		var scores monitor.ScoreReport
+		if out := try("--json", "monitor", "scores"); json.Unmarshal([]byte(out.stdout), &scores) != nil || len(scores.Trends) != 2 || scores.Trends[0].Series != "mean risk" {
+			t.Errorf("%d %+v", out.code, scores.Trends)
+		}
+	})
 	t.Run("contacts", func(t *testing.T) { contactsAreTold(t, dir, try, report) })
 	t.Run("alarm", func(t *testing.T) {
 		mild := []string{"--set", "monitor.performance.max_drop=0.9", "--set", "monitor.performance.max_ratio=10", "monitor", "performance", "--as-of", "2025-08-17"}
@@ -157,6 +171,7 @@ func TestMonitorPerformance(t *testing.T) {
 			t.Errorf("scored again: %+v", r)
 		}
 	})
+	t.Run("log", func(t *testing.T) { answersAreJudged(t, dir, world, report) })
 	t.Run("version gone", func(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join(dir, "artifacts", "registry", "versions")); err != nil {
 			t.Fatal(err)
@@ -166,6 +181,48 @@ func TestMonitorPerformance(t *testing.T) {
 			t.Errorf("%d %s %q", out.code, r.Status, r.Reasons)
 		}
 	})
+}
+
+// answersAreJudged asks a server about everybody as of a date. Those count who were
+// at risk, each once, with the last answer.
+func answersAreJudged(t *testing.T, dir string, world []string, report func(...string) (monitor.Performance, outcome)) {
+	const date = "2025-06-23"
+	if out := finish(t, program(dir, slices.Concat(world, []string{"monitor", "performance", "--source", "log"})...)); out.code != 1 || !strings.Contains(out.stderr, "has no answers about a user") {
+		t.Errorf("without a log: %d %s", out.code, out.stderr)
+	}
+	server := startServe(t, dir, nil, slices.Concat(world, []string{"--set", "serve.log.sample=1"})...)
+	var last string
+	for _, active := range []string{"30", "3"} { // of two answers the later one counts
+		var instances []string
+		for _, u := range rowsOf(t, filepath.Join(dir, "data", "raw", "users.csv")) {
+			instances = append(instances, fmt.Sprintf(`{"user_id":%q,"snapshot_date":%q,"features":{"active_days_30d":%s}}`, u["user_id"], date, active))
+		}
+		answer, err := http.Post(server.url+"/predict/batch", "application/json", strings.NewReader(`{"instances":[`+strings.Join(instances, ",")+`]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if last = string(text); err != nil || answer.StatusCode != 200 {
+			t.Fatalf("%d %v %s", answer.StatusCode, err, last)
+		}
+	}
+	if code := server.stop(); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, server.log)
+	}
+	atRisk := joinedByHand(t, dir, date)
+	want := metric.Evaluate(atRisk, metric.EvalParams{Confidence: 0.95})
+	r, _ := report("--as-of", "2025-08-17", "--source", "log")
+	if len(r.Dates) != 1 || r.Dates[0].AsOf.String() != date || r.Dates[0].Users != want.Rows || r.Dates[0].Churned != want.Positives || r.Dates[0].Outside == 0 {
+		t.Fatalf("%+v", r.Dates)
+	}
+	first := regexp.MustCompile(`"churn_risk":([0-9.e-]+)`).FindStringSubmatch(last)
+	if risk, err := strconv.ParseFloat(first[1], 64); err != nil || math.Abs(float64(r.Dates[0].MeanRisk)-risk) > 1e-12 {
+		t.Errorf("mean risk %v, want that of the last answer, %q", r.Dates[0].MeanRisk, first)
+	}
+	if out := finish(t, program(dir, slices.Concat(world, []string{"monitor", "performance", "--source", "paper"})...)); out.code != 64 || !strings.Contains(out.stderr, "use tables or log") {
+		t.Errorf("%d %s", out.code, out.stderr)
+	}
 }
 
 // contactsAreTold contacts the first of a list, of whom the figures of the date
