@@ -78,7 +78,7 @@ type V2Request struct {
 
 // V2Input is a tensor of a request.
 type V2Input struct {
-	Name       string         `json:"name"`
+	Name       string         `json:"name" schema:"tensor"`
 	Shape      []int          `json:"shape" schema:"shape" doc:"[n] or [n, 1], the same n in all tensors."`
 	Datatype   string         `json:"datatype" schema:"datatype"`
 	Parameters map[string]any `json:"parameters,omitzero" doc:"binary_data_size, where the values follow the document as bytes (Triton)."`

@@ -133,6 +133,8 @@ func (s *schemas) fragment(name string) object {
 		return object{"type": "string", "minLength": len("2026-04-30"), "maxLength": maxText}
 	case "plan":
 		return object{"enum": []string{"free", "paid"}}
+	case "tensor":
+		return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `\S`}
 	case "tensors":
 		return object{"type": "array", "minItems": 1, "maxItems": maxTensors, "items": s.of(reflect.TypeFor[V2Input]())}
 	case "outputs":
@@ -142,7 +144,7 @@ func (s *schemas) fragment(name string) object {
 	case "flag":
 		return object{"enum": []any{0, 1, "0", "1", false, true}}
 	case "datatype":
-		return object{"type": "string", "enum": append([]string{typeBytes}, sortedKeys(numberTypes())...)}
+		return object{"type": "string", "enum": append([]string{typeBytes}, numberTypes()...)}
 	case "output":
 		return object{"type": "string", "enum": []string{outputRisk, outputTier, outputMargin}}
 	}

@@ -177,3 +177,15 @@ func FuzzV2(f *testing.F) {
 		}
 	})
 }
+
+// Every datatype of numbers has a width.
+func TestNumberTypesHaveAWidth(t *testing.T) {
+	for _, name := range numberTypes() {
+		if widthOf(name) == 0 {
+			t.Errorf("%s has none", name)
+		}
+	}
+	if widthOf(typeBytes) != 0 {
+		t.Error("texts have one")
+	}
+}
