@@ -115,7 +115,7 @@ func TestContract(t *testing.T) {
 		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"shoes","datatype":"TEXT","shape":[1],"data":[1]}]}`, 400},
 		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"shoes","shape":[0],"data":[]}]}`, 400},
 		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"","datatype":"FP64","shape":[0],"data":[]}]}`, 400},
-		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"shoes","datatype":"UINT64","shape":[1],"data":[1]}]}`, 200},
+		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"events_7d","datatype":"UINT64","shape":[1],"data":[1]}]}`, 200},
 		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[]}`, 400},
 	} {
 		c.exchange(t, f, x.method, x.path, x.of, x.body, x.status)
