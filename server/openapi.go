@@ -36,9 +36,12 @@ type parameter struct {
 func operations() []operation {
 	reasons := []parameter{{"reasons", "How many reasons to give; 0 is the fastest.", object{"type": "integer", "minimum": 0, "maximum": MaxReasons, "default": MaxReasons}}}
 	text := func(name, doc string) parameter { return parameter{name, doc, object{"type": "string"}} }
+	choice := func(name, doc string, values ...string) parameter {
+		return parameter{name, doc, object{"type": "string", "enum": append(values, "")}}
+	}
 	list := []parameter{
-		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1, "maximum": MaxUsers}}, text("tier", "low, medium or high."), text("plan", ""), text("country", ""), text("marketing_source", ""),
-		text("search", "Beginning of the user id."), text("sort", "risk or user_id."), text("cursor", "next_cursor of the page before."),
+		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1, "maximum": MaxUsers}}, choice("tier", "All if empty.", "low", "medium", "high"), text("plan", ""), text("country", ""), text("marketing_source", ""),
+		text("search", "Beginning of the user id."), choice("sort", "By falling risk if empty.", "risk", "user_id"), text("cursor", "next_cursor of the page before."),
 	}
 	all := []operation{
 		{key: "POST /predict", summary: "The risk of one row of features", query: reasons, request: PredictRequest{}, answer: Prediction{}},

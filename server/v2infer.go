@@ -183,6 +183,9 @@ func (w *work) tensor(t *tensor) error {
 				return err
 			})
 		case "data":
+			if w.decoder.PeekKind() != jsontext.KindBeginArray {
+				return w.wrong("a list")
+			}
 			t.at = string(w.decoder.StackPointer())
 			from := w.decoder.InputOffset()
 			err = w.skip()
