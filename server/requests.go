@@ -70,7 +70,7 @@ type BatchRow struct {
 
 // V2Request is the body of infer.
 type V2Request struct {
-	ID         string         `json:"id,omitzero"`
+	ID         string         `json:"id,omitzero" schema:"note"`
 	Parameters map[string]any `json:"parameters,omitzero" doc:"binary_data_output asks for all outputs as bytes."`
 	Inputs     []V2Input      `json:"inputs" schema:"tensors" doc:"One tensor for each feature; those left out are missing values. One named user_id is for the log."`
 	Outputs    []V2Wanted     `json:"outputs,omitzero" schema:"outputs" doc:"All if absent."`

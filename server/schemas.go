@@ -133,6 +133,8 @@ func (s *schemas) fragment(name string) object {
 		return object{"type": "string", "minLength": len("2026-04-30"), "maxLength": maxText}
 	case "plan":
 		return object{"enum": []string{"free", "paid"}}
+	case "note":
+		return object{"type": []string{"string", "null"}, "maxLength": maxText}
 	case "tensor":
 		return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `\S`}
 	case "tensors":
