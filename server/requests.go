@@ -39,7 +39,7 @@ type EventRecord struct {
 	ID      any `json:"event_id" schema:"name" doc:"Of events with one id the one that was known first counts."`
 	User    any `json:"user_id,omitzero" schema:"field" doc:"The user's own, if given."`
 	Time    any `json:"event_time" schema:"moment" doc:"Such as 2026-04-30T18:05:00, or with a zone as in RFC 3339; not after today."`
-	Type    any `json:"event_type" schema:"name" doc:"Such as login; validate.event_types lists them."`
+	Type    any `json:"event_type" schema:"event" doc:"Such as login; validate.event_types lists them."`
 	Course  any `json:"course_id,omitzero" schema:"field"`
 	Minutes any `json:"watch_minutes,omitzero" schema:"field" doc:"From 0."`
 	Score   any `json:"quiz_score,omitzero" schema:"field" doc:"From 0 to 100."`

@@ -130,7 +130,9 @@ func (s *schemas) fragment(name string) object {
 	case "name":
 		return object{"type": []string{"string", "number"}, "minLength": 1, "maxLength": maxText, "pattern": `\S`}
 	case "moment":
-		return object{"type": "string", "minLength": len("2026-04-30"), "maxLength": maxText}
+		return object{"type": "string", "minLength": len("2026-04-30"), "maxLength": maxText, "examples": []string{"2026-01-31T18:05:00"}}
+	case "event":
+		return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `\S`, "examples": []string{"login"}}
 	case "plan":
 		return object{"enum": []string{"free", "paid"}}
 	case "note":
