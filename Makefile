@@ -42,11 +42,11 @@ tidy: ## fails if go mod tidy would change go.mod or go.sum
 
 .PHONY: test-race
 test-race: ## all tests, the import table among them, with the race detector and in random order
-	CGO_ENABLED=1 go test -race -shuffle=on ./...
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: test-kill
 test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
-	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run TestKillRegistry ./internal/cli
+	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKillRe' ./internal/cli
 
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):
@@ -75,6 +75,14 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
 
+CHROMIUM ?= /usr/bin/chromium
+.PHONY: test-browser
+test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
+	@test -x $(CHROMIUM) || (apt-get update && apt-get install -y --no-install-recommends chromium) >/dev/null
+	@command -v npm >/dev/null || (apt-get update && apt-get install -y --no-install-recommends nodejs npm) >/dev/null
+	cd .ci/browser && npm ci --silent --no-audit --no-fund
+	CHROMIUM=$(CHROMIUM) node .ci/browser/test.mjs bin/churn $(SHOTS)
+
 .PHONY: fuzz-seeds
 fuzz-seeds: ## the fuzz targets on their seeds
 	go test -run '^Fuzz' ./...
@@ -86,6 +94,14 @@ fuzz: ## each fuzz target for FUZZTIME
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$p || exit 1; \
 	  done; done
 
+FUZZSERVER ?= 60
+.PHONY: fuzz-server
+fuzz-server: ## the decoders of the server, FUZZSERVER seconds in all; what a target finds stays in its testdata/fuzz
+	@set -e; targets=; for p in ./server ./internal/serving/...; do \
+	  for q in $$(go list $$p); do for f in $$(go test -list '^Fuzz' $$q | grep '^Fuzz'); do targets="$$targets $$q:$$f"; done; done; done; \
+	set -- $$targets; each=$$(( ($(FUZZSERVER) + $$# - 1) / $$# )); \
+	for t; do echo "$$t for $${each}s"; go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $${each}s -fuzzminimizetime 5x $${t%:*}; done
+
 .PHONY: bench
 bench: build ## benchmarks of the packages, then a table of the data path
 	go test -run '^$$' -bench . -benchtime 1x ./...
@@ -94,6 +110,13 @@ bench: build ## benchmarks of the packages, then a table of the data path
 .PHONY: bench-large
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
 	go run ./bench/datapath -churn ./bin/churn -users 875000 -days 120 -runs 1 -memory 2GiB
+
+.PHONY: bench-health
+bench-health: build ## what data health finds on every day of three simulated portals in which nothing is wrong
+	@for seed in 1 2 3; do \
+	  dir=$$(mktemp -d); set="--log-level error --set paths.data=$$dir --set paths.artifacts=$$dir/artifacts --set generate.seed=$$seed --set generate.users=2000"; \
+	  ./bin/churn $$set generate >/dev/null && ./bin/churn $$set prepare >/dev/null && go run ./bench/health $$dir/processed/timelines.bin || exit 1; \
+	  rm -r $$dir; done
 
 .PHONY: bench-peers
 bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own

@@ -26,7 +26,10 @@ type GCReport struct {
 	Removed []Collected `json:"removed"`
 	Kept    []Kept      `json:"kept"`
 	Orphans []string    `json:"orphans"` // files that no version names
-	Leases  int         `json:"leases"`  // records of leases that ended long ago
+	// Decisions are the records that went: those that moved nothing and are older
+	// than KeepDays. What an entry of the ledger rests on stays as long as it.
+	Decisions int `json:"decisions"`
+	Leases    int `json:"leases"` // records of leases that ended long ago
 }
 
 // Collected is a version that went.
@@ -93,9 +96,14 @@ func (r *Registry) tryCollect(ctx context.Context, p GC) (report GCReport, err e
 
 // judge tells the versions that may go from those that stay.
 func (r *Registry) judge(ctx context.Context, p GC, entries []Entry, tail Entry, report *GCReport) (condemned []Removal, err error) {
-	versions, err := r.manifests(ctx)
+	versions, faults, err := r.manifests(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, d := range faults {
+		if !tail.condemned(d.Version) {
+			report.Kept = append(report.Kept, Kept{d.Version, "its manifest is damaged, so that nobody knows which files are its own: " + strings.TrimPrefix(d.Error(), "registry: ")})
+		}
 	}
 	leases, err := r.readers(ctx, p.Now)
 	if err != nil {
@@ -190,16 +198,12 @@ func (r *Registry) deleteAll(ctx context.Context, folder string) error {
 	if err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
-	for _, o := range objects {
-		if err := r.delete(ctx, o.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.deleteKeys(ctx, keysOf(objects))
 }
 
 // sweep removes what killed writers left: files of versions that never came to
-// be, and records of leases that ended long ago.
+// be; records of leases that ended long ago; and old records of decisions that
+// moved nothing.
 func (r *Registry) sweep(ctx context.Context, p GC, report *GCReport) error {
 	old := func(o store.Object) bool { return p.Now.Sub(o.Modified) > leftoverAge }
 	orphans, err := r.orphans(ctx)
@@ -218,11 +222,54 @@ func (r *Registry) sweep(ctx context.Context, p GC, report *GCReport) error {
 		return err
 	}
 	report.Leases = len(leases)
-	for _, key := range leases {
-		if !p.DryRun {
-			if err := r.delete(ctx, key); err != nil {
-				return err
-			}
+	if !p.DryRun {
+		if err := r.deleteKeys(ctx, leases); err != nil {
+			return err
+		}
+	}
+	return r.sweepDecisions(ctx, p, report)
+}
+
+func keysOf(objects []store.Object) (keys []string) {
+	for _, o := range objects {
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
+
+func (r *Registry) deleteKeys(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := r.delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepDecisions removes the records that no entry names and that are older
+// than KeepDays, and a day, so that the entry of a decision that was just made
+// is there. The ledger is read after the objects: what is named by then stays.
+func (r *Registry) sweepDecisions(ctx context.Context, p GC, report *GCReport) error {
+	objects, err := r.store.List(ctx, decisionsDir)
+	if err != nil {
+		return fmt.Errorf("registry: %w", err)
+	}
+	entries, err := r.History(ctx)
+	if err != nil {
+		return err
+	}
+	age := max(leftoverAge, time.Duration(p.KeepDays)*24*time.Hour)
+	young := func(o store.Object) bool { return p.Now.Sub(o.Modified) <= age }
+	for _, record := range unnamed(objects, entries) {
+		if slices.ContainsFunc(record, young) {
+			continue
+		}
+		report.Decisions++
+		if p.DryRun {
+			continue
+		}
+		if err := r.deleteKeys(ctx, keysOf(record)); err != nil { // the JSON first: a page alone is known as a leftover
+			return err
 		}
 	}
 	return nil
@@ -230,32 +277,27 @@ func (r *Registry) sweep(ctx context.Context, p GC, report *GCReport) error {
 
 // sweepFolder removes the files of an orphan, if it still is one.
 func (r *Registry) sweepFolder(ctx context.Context, files []store.Object, p GC, report *GCReport) error {
-	for _, o := range files {
-		report.Orphans = append(report.Orphans, o.Key)
-	}
+	keys := keysOf(files)
+	report.Orphans = append(report.Orphans, keys...)
 	if p.DryRun {
 		return nil
 	}
-	named, err := r.folders(ctx)
-	if err != nil || named[path.Dir(files[0].Key)] {
+	named, all, err := r.folders(ctx)
+	if err != nil || !all || named[path.Dir(files[0].Key)] {
 		return err
 	}
-	for _, o := range files {
-		if err := r.delete(ctx, o.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.deleteKeys(ctx, keys)
 }
 
-// orphans returns the files under models/ that no version names, by folder.
+// orphans returns the files under models/ that no version names, by folder; none
+// while a manifest is damaged: they may be those of its version.
 func (r *Registry) orphans(ctx context.Context) (out [][]store.Object, err error) {
 	objects, err := r.store.List(ctx, modelsDir)
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	named, err := r.folders(ctx) // after the files: a version that came between is seen
-	if err != nil {
+	named, all, err := r.folders(ctx) // after the files: a version that came between is seen
+	if err != nil || !all {
 		return nil, err
 	}
 	for i, o := range objects {
@@ -270,12 +312,13 @@ func (r *Registry) orphans(ctx context.Context) (out [][]store.Object, err error
 	return out, nil
 }
 
-// folders returns those that versions name.
-func (r *Registry) folders(ctx context.Context) (map[string]bool, error) {
-	versions, err := r.manifests(ctx)
-	out := map[string]bool{}
+// folders returns those that versions name, and whether all versions could be
+// asked.
+func (r *Registry) folders(ctx context.Context) (named map[string]bool, all bool, err error) {
+	versions, faults, err := r.manifests(ctx)
+	named = map[string]bool{}
 	for _, m := range versions {
-		out[m.Folder] = true
+		named[m.Folder] = true
 	}
-	return out, err
+	return named, len(faults) == 0, err
 }

@@ -27,9 +27,22 @@ func full(t testing.TB, r *Registry) {
 			t.Fatal(err)
 		}
 	}
+	json, markdown, _ := rejected()
+	if _, err := r.PutDecision(ctx, json, markdown); err != nil { // no entry names it
+		t.Fatal(err)
+	}
 	if _, err := r.Acquire(ctx, "retrain", "t", time.Hour, at(0)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := r.Hold(ctx, "v0002", "server", at(60), at(0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rejected is the record of a decision that moved nothing, and its digest.
+func rejected() (json, markdown []byte, sum string) {
+	json, markdown = []byte(`{"verdict":"REJECT"}`), []byte("# why not\n")
+	return json, markdown, decisionDigest(json, markdown)
 }
 
 // uses are the ways to read an object: a damaged one must be refused by each,
@@ -42,6 +55,7 @@ func uses(r *Registry, key string) (refuse, goOn []func() error) {
 	history := func() error { _, err := r.History(ctx); return err }
 	damaged, err := r.manifest(ctx, "v0002")
 	folder := damaged.Folder + "/"
+	_, _, unnamed := rejected()
 	switch {
 	case strings.HasPrefix(key, versionsDir+"v0002"), err == nil && strings.HasPrefix(key, folder):
 		return []func() error{load("v0002"), load(Previous)}, []func() error{load("v0001"), load(Production), history}
@@ -51,6 +65,10 @@ func uses(r *Registry, key string) (refuse, goOn []func() error) {
 		return []func() error{history}, []func() error{load("v0001"), load(Production), load(Previous)}
 	case key == ledgerKey(2):
 		return []func() error{history, load(Production)}, []func() error{load("v0001"), load("v0002")}
+	case decisionOf(key) == unnamed[:decisionDigits]:
+		return []func() error{func() error { _, _, err := r.Decision(ctx, unnamed); return err }}, []func() error{load("v0001"), load(Production), history}
+	case strings.HasPrefix(key, leasesDir+"reader-"):
+		return []func() error{func() error { _, err := r.Collect(ctx, GC{Time: at(0), Now: at(0)}); return err }}, []func() error{load("v0001"), load("v0002"), history}
 	case strings.HasPrefix(key, decisionsDir):
 		return []func() error{func() error {
 			entries, err := r.History(ctx)
@@ -110,6 +128,49 @@ func TestOneFlippedByteIsRefused(t *testing.T) {
 	}
 }
 
+// The law: a damaged manifest hinders no other version, its number stays taken,
+// and nothing that may be its own is collected. A damaged ledger stops writers.
+func TestDamagedManifestHindersNoOther(t *testing.T) {
+	ctx := context.Background()
+	r := lived(t) // v0003 is production, v0001 previous
+	before := everything(t, r.store)
+	for _, version := range []string{"v0002", "v0004"} {
+		if err := r.store.Write(ctx, versionKey(version), []byte(before[versionKey(version)][1:])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	versions, err := r.List(ctx)
+	if len(versions) != 2 || !errors.As(err, new(*Damaged)) || !strings.Contains(err.Error(), r.store.Locate(versionKey("v0002"))) || !strings.Contains(err.Error(), r.store.Locate(versionKey("v0004"))) {
+		t.Errorf("%d versions: %v", len(versions), err)
+	}
+	if got, err := r.Resolve(ctx, "sha256:"+versions[0].Digest); got != "v0001" || err != nil {
+		t.Errorf("by digest: %s, %v", got, err)
+	}
+	for range 2 {
+		if got := register(t, r, "e"); got != "v0005" {
+			t.Errorf("a new version is %s", got)
+		}
+	}
+	report, err := r.Collect(ctx, GC{Actor: "gc", Time: at(60), Now: later()})
+	if err != nil || len(report.Removed) != 1 || report.Removed[0].Version != "v0005" || len(report.Orphans) != 0 || len(report.Kept) != 4 || !strings.Contains(report.Kept[1].Why, "its manifest is damaged") {
+		t.Errorf("%+v: %v", report, err)
+	}
+	for key, text := range before {
+		if strings.HasPrefix(key, versionsDir) {
+			if err := r.store.Write(ctx, key, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sound(t, r, "the manifests put back")
+	if err := r.store.Write(ctx, ledgerKey(3), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Register(ctx, candidate("f"), at(9)); err == nil || !strings.Contains(err.Error(), r.store.Locate(ledgerKey(3))) {
+		t.Errorf("registered beside a damaged end of the ledger: %v", err)
+	}
+}
+
 // The law: a missing object, and one in the place of another, are found too.
 func TestVerifyFindsWhatIsMissingOrMoved(t *testing.T) {
 	ctx := context.Background()
@@ -117,10 +178,12 @@ func TestVerifyFindsWhatIsMissingOrMoved(t *testing.T) {
 	full(t, calm)
 	promote(t, calm, "v0002", 5)
 	all := everything(t, calm.store)
+	_, _, unnamed := rejected()
 	for key := range all {
 		if strings.HasPrefix(key, leasesDir) || key == ledgerKey(3) { // the end of the chain is not known, see the package comment
 			continue
 		}
+		pageLeft := decisionOf(key) == unnamed[:decisionDigits] && strings.HasSuffix(key, ".json") // as a killed writer leaves it
 		r := inMemory(t)
 		for other, text := range all {
 			if other != key {
@@ -129,8 +192,8 @@ func TestVerifyFindsWhatIsMissingOrMoved(t *testing.T) {
 				}
 			}
 		}
-		if v, err := r.Verify(ctx, nil); err != nil || len(v.Faults) == 0 {
-			t.Errorf("without %s: %v", key, err)
+		if v, err := r.Verify(ctx, nil); err != nil || (len(v.Faults) == 0) != pageLeft || (len(v.Notes) == 1) != pageLeft {
+			t.Errorf("without %s: %q, %q: %v", key, v.Faults, v.Notes, err)
 		}
 	}
 	for from, to := range map[string]string{versionKey("v0001"): versionKey("v0002"), ledgerKey(1): ledgerKey(2)} {

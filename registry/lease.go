@@ -41,6 +41,9 @@ type HeldError struct {
 	Since, Until time.Time
 }
 
+// ErrLost is in the error of a lease that ended, or that another has taken.
+var ErrLost = errors.New("it ran out or was lost")
+
 func (h *HeldError) Error() string {
 	return fmt.Sprintf("registry: the lease %q is held by %s since %s; it ends at %s at the latest", h.Name, h.Holder, h.Since.Format(time.RFC3339), h.Until.Format(time.RFC3339))
 }
@@ -79,6 +82,15 @@ func (r *Registry) acquire(ctx context.Context, wanted leaseRecord, now time.Tim
 	}
 }
 
+// LeaseHolder tells who has a lease, nil if nobody.
+func (r *Registry) LeaseHolder(ctx context.Context, name string, now time.Time) (*HeldError, error) {
+	last, err := r.lastLease(ctx, name)
+	if err != nil || !last.runs(now) {
+		return nil, err
+	}
+	return &HeldError{last.Name, last.Holder, last.Since, last.Until}, nil
+}
+
 // lastLease returns the state of a lease, a zero one if there never was one.
 func (r *Registry) lastLease(ctx context.Context, name string) (last leaseRecord, err error) {
 	numbers, err := r.numbers(ctx, leasesDir, name+"-")
@@ -93,24 +105,30 @@ func (r *Registry) lastLease(ctx context.Context, name string) (last leaseRecord
 // Until returns when the lease ends unless it is renewed.
 func (l *Lease) Until() time.Time { return l.record.Until }
 
-// Renew prolongs the lease to ttl from now, or fails if it was lost.
+// Renew prolongs the lease to ttl from now. It fails with ErrLost if another
+// has it, and otherwise if the registry cannot be reached: then the lease runs on
+// as it was.
 func (l *Lease) Renew(ctx context.Context, ttl time.Duration, now time.Time) error {
 	if err := l.Held(ctx, now); err != nil {
 		return err
 	}
 	next := l.record
 	next.Until = now.UTC().Add(ttl)
-	return l.advance(ctx, next)
+	err := l.advance(ctx, next)
+	if taken(err) {
+		return fmt.Errorf("%w: %w", err, ErrLost)
+	}
+	return err
 }
 
-// Held fails unless the lease is still the caller's.
+// Held fails with ErrLost unless the lease is still the caller's.
 func (l *Lease) Held(ctx context.Context, now time.Time) error {
 	last, err := l.registry.lastLease(ctx, l.record.Name)
 	if err != nil {
 		return err
 	}
 	if last.Number != l.record.Number || !last.runs(now) {
-		return fmt.Errorf("registry: the lease %q, taken at %s, ran out or was lost to %s", l.record.Name, l.record.Since.Format(time.RFC3339), last.Holder)
+		return fmt.Errorf("registry: the lease %q, taken at %s: %w; the last to have it: %q", l.record.Name, l.record.Since.Format(time.RFC3339), ErrLost, last.Holder)
 	}
 	return nil
 }
@@ -139,12 +157,15 @@ func (l *Lease) advance(ctx context.Context, next leaseRecord) error {
 // may read its files again. It fails if the version is not there. A holder that
 // calls again prolongs its hold.
 func (r *Registry) Hold(ctx context.Context, version, holder string, until, now time.Time) (*Lease, error) {
+	if _, err := r.find(ctx, version); err != nil { // or each try would leave a record
+		return nil, err
+	}
 	name := fmt.Sprintf("reader-%s-%s", version, digest([]byte(holder))[:8])
 	l, err := r.acquire(ctx, leaseRecord{Name: name, Holder: holder, Since: now.UTC(), Until: until.UTC(), Version: version}, now)
 	if err != nil {
 		return nil, err
 	}
-	// Looked at after the lease was written: Collect looks in the other order.
+	// Looked at again after the lease was written: Collect looks in the other order.
 	if _, err := r.find(ctx, version); err != nil {
 		return nil, errors.Join(err, l.Release(ctx))
 	}

@@ -143,7 +143,7 @@ func (r *Registry) tail(ctx context.Context) (Entry, error) {
 	if err != nil || n == 0 {
 		return Entry{}, err
 	}
-	return r.entry(ctx, n)
+	return r.entry(ctx, n, n)
 }
 
 // length returns the number of the last entry.
@@ -172,11 +172,15 @@ func (r *Registry) numbers(ctx context.Context, folder, prefix string) (out []in
 	return out, nil
 }
 
-// entry reads one entry.
-func (r *Registry) entry(ctx context.Context, n int) (e Entry, err error) {
-	remedy := "restore it from a copy, or delete it and run `churn promote`"
-	if n > 1 {
-		remedy = fmt.Sprintf("restore it from a copy; if it is the last one, deleting it brings back the aliases of entry %d", n-1)
+// entry reads entry n of a ledger whose last one is known. Only that one may
+// be given up: what follows an entry is chained to it.
+func (r *Registry) entry(ctx context.Context, n, last int) (e Entry, err error) {
+	remedy := "restore it from a copy; do not delete it, the entries after it are chained to it. Meanwhile models are served and `churn registry rollback` works; `churn promote` and `churn registry gc` wait"
+	switch {
+	case n == last && n == 1:
+		remedy = "restore it from a copy, or delete it and run `churn promote`"
+	case n == last:
+		remedy = fmt.Sprintf("restore it from a copy; it is the last one, and deleting it brings back the aliases of entry %d", n-1)
 	}
 	if err := r.get(ctx, ledgerKey(n), &e, remedy); err != nil {
 		return Entry{}, err
@@ -249,11 +253,25 @@ func (r *Registry) movable(ctx context.Context, m Move, tail Entry) error {
 	// The manifest is read after the ledger: a version that is there now can
 	// only go by an entry that comes after, and then the turn is lost.
 	manifest, err := r.find(ctx, m.To)
+	if err == nil && m.Action == ActionRollback {
+		err = r.served(ctx, m.To)
+	}
 	if err != nil {
 		return err
 	}
 	_, err = r.files(ctx, manifest)
 	return err
+}
+
+// served fails unless a version was in production before: a rollback asks no
+// gate, so it leads only to what went through one. An entry that cannot be read
+// hides what it tells, no more.
+func (r *Registry) served(ctx context.Context, version string) error {
+	entries, err := r.History(ctx)
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Alias == Production && (e.To == version || e.From == version) }) {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("registry: %s was never in production, so there is no way back to it; `churn promote %[1]s` asks the gate, `churn promote %[1]s --force --reason TEXT` overrules it", version), err)
 }
 
 // after returns the aliases once one of them has moved.
@@ -298,7 +316,7 @@ func (r *Registry) History(ctx context.Context) (out []Entry, err error) {
 	var faults []error
 	var last Entry
 	for i, n := range numbers {
-		e, err := r.entry(ctx, n)
+		e, err := r.entry(ctx, n, numbers[len(numbers)-1])
 		if err != nil {
 			faults = append(faults, err)
 			last = Entry{Number: n}

@@ -97,6 +97,78 @@ func TestMoveRefuses(t *testing.T) {
 	}
 }
 
+// The law: a rollback leads only to what was in production before. An entry
+// that is damaged hides what it alone tells.
+func TestRollbackIsNoWayRoundTheGate(t *testing.T) {
+	ctx := context.Background()
+	back := func(r *Registry, to string) error {
+		aliases, err := r.Aliases(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = r.Move(ctx, Move{Action: ActionRollback, From: aliases.Production, To: to, Actor: "t", Reason: "x", Time: at(9)})
+		return err
+	}
+	r := lived(t) // v0001 and v0003 were in production
+	if _, err := r.Move(ctx, Move{Action: ActionChallenger, To: "v0004", Actor: "t", Time: at(3)}); err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]string{"v0002": "v0002 was never in production", "v0004": "churn promote v0004 --force --reason TEXT", "v0009": "no version v0009"} {
+		if err := back(r, to); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("to %s: %v", to, err)
+		}
+	}
+	for i := range 3 { // there and back, and there
+		if err := back(r, []string{"v0001", "v0003"}[i%2]); err != nil {
+			t.Errorf("turn %d: %v", i, err)
+		}
+	}
+	sound(t, r, "after all")
+	if err := r.store.Write(ctx, ledgerKey(1), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := back(r, "v0003"); err != nil {
+		t.Errorf("beside a damaged entry: %v", err)
+	}
+	if err := back(r, "v0002"); err == nil || !strings.Contains(err.Error(), r.store.Locate(ledgerKey(1))) {
+		t.Errorf("what the damaged entry may tell of: %v", err)
+	}
+}
+
+// The remedies of a damaged entry keep the chain: the last one may be given up,
+// one before it may not.
+func TestRemedyOfADamagedEntry(t *testing.T) {
+	ctx := context.Background()
+	for entries := 1; entries <= 3; entries++ {
+		for damaged := 1; damaged <= entries; damaged++ {
+			r := lived(t)
+			if err := r.store.Delete(ctx, ledgerKey(2)); err != nil {
+				t.Fatal(err)
+			}
+			for _, version := range []string{"v0002", "v0004"}[:entries-1] {
+				promote(t, r, version, 5)
+			}
+			whole := everything(t, r.store)[ledgerKey(damaged)]
+			if err := r.store.Write(ctx, ledgerKey(damaged), []byte(whole[:len(whole)/2])); err != nil {
+				t.Fatal(err)
+			}
+			_, err := r.History(ctx)
+			switch last := damaged == entries; {
+			case err == nil:
+				t.Errorf("entry %d of %d: not found", damaged, entries)
+			case !last && (strings.Contains(err.Error(), "or delete") || !strings.Contains(err.Error(), "do not delete it")):
+				t.Errorf("entry %d of %d: %v", damaged, entries, err)
+			case last: // what is advised works
+				if err := r.store.Delete(ctx, ledgerKey(damaged)); err != nil {
+					t.Fatal(err)
+				}
+				promote(t, r, "v0003", 6)
+				sound(t, r, "after the remedy")
+			}
+		}
+	}
+}
+
 // The laws of collecting: what an alias, a reader or a young entry names stays,
 // as do the young; the rest goes with its files; numbers never come back; what
 // was trained again gets a new number.
@@ -205,6 +277,45 @@ func TestCollectSweeps(t *testing.T) {
 	sound(t, r, "after all")
 }
 
+// The laws of old decisions: those that moved nothing go once they are older
+// than keep_days and a day, also what is left of one; those that an entry rests
+// on stay for ever.
+func TestCollectSweepsDecisions(t *testing.T) {
+	ctx := context.Background()
+	r := lived(t)
+	json, markdown, _ := rejected()
+	if _, err := r.PutDecision(ctx, json, markdown); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := r.PutDecision(ctx, []byte("{}"), []byte("# moved\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Move(ctx, Move{Action: ActionPromote, From: "v0003", To: "v0001", Actor: "t", Time: at(3), Decision: moved}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Create(ctx, decisionsDir+"0123456789abcdef.md", []byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		now        time.Time
+		keep, want int
+		dry        bool
+	}{{time.Now(), 0, 0, false}, {later(), 99999, 0, false}, {later(), 30, 2, true}, {later(), 30, 2, false}, {later(), 30, 0, false}} {
+		report, err := r.Collect(ctx, GC{KeepDays: step.keep, Time: at(1), Now: step.now, DryRun: step.dry})
+		if err != nil || report.Decisions != step.want {
+			t.Errorf("step %d: %d decisions went, want %d: %v", i, report.Decisions, step.want, err)
+		}
+		sound(t, r, "after gc")
+	}
+	if _, _, err := r.Decision(ctx, moved); err != nil {
+		t.Error(err)
+	}
+	if objects, err := r.store.List(ctx, decisionsDir); len(objects) != 2 || err != nil {
+		t.Errorf("left %v: %v", objects, err)
+	}
+}
+
 // The laws of leases: one holder at a time; over by itself, or by release; a
 // lost one cannot be renewed.
 func TestLease(t *testing.T) {
@@ -232,7 +343,7 @@ func TestLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{"renew": a.Renew(ctx, time.Minute, at(19)), "held": a.Held(ctx, at(19))} {
-		if err == nil || !strings.Contains(err.Error(), "lost to b") {
+		if err == nil || !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%s of a lost lease: %v", what, err)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 const actAsPromoter = "TEST_BINARY_RACES_FOR_TURNS_IN"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(actAsPromoter); dir != "" {
-		os.Exit(raceIn(dir))
+	if place := os.Getenv(actAsPromoter); place != "" {
+		os.Exit(raceIn(place))
 	}
 	os.Exit(m.Run())
 }
@@ -27,10 +27,10 @@ const turns = 12
 // raceIn registers a version of its own and one that the other process
 // registers too, and then fights for production, turn by turn. It prints the
 // turns that it won.
-func raceIn(dir string) int {
+func raceIn(place string) int {
 	ctx := context.Background()
 	me := fmt.Sprint("process ", os.Getpid())
-	r, err := Open(ctx, dir)
+	r, err := Open(ctx, place)
 	if err != nil {
 		return fail(err)
 	}
@@ -69,13 +69,15 @@ func fail(err error) int {
 
 // The law: two processes on one folder give every version its own number and
 // every turn one winner, and the chain holds.
-func TestTwoProcesses(t *testing.T) {
-	dir := t.TempDir()
+func TestTwoProcesses(t *testing.T) { twoProcesses(t, t.TempDir()) }
+
+func twoProcesses(t *testing.T, place string) {
+	t.Helper()
 	var racers [2]*exec.Cmd
 	var said [2]strings.Builder
 	for i := range racers {
 		racers[i] = exec.Command(os.Args[0])
-		racers[i].Env = append(os.Environ(), actAsPromoter+"="+dir)
+		racers[i].Env = append(os.Environ(), actAsPromoter+"="+place)
 		racers[i].Stdout, racers[i].Stderr = &said[i], os.Stderr
 		if err := racers[i].Start(); err != nil {
 			t.Fatal(err)
@@ -93,7 +95,7 @@ func TestTwoProcesses(t *testing.T) {
 			winner[n] = fmt.Sprint("process ", racers[i].Process.Pid)
 		}
 	}
-	r := open(t, dir)
+	r := open(t, place)
 	sound(t, r, "after the race")
 	entries, err := r.History(context.Background())
 	if err != nil || len(entries) != 2*turns || len(winner) != 2*turns {

@@ -57,6 +57,10 @@ const (
 	leasesDir    = "leases/"
 )
 
+// LedgerFolder is where a registry in a local folder gets a file with each move
+// of an alias.
+func LedgerFolder(root string) string { return filepath.Join(root, filepath.FromSlash(ledgerDir)) }
+
 // Registry is a place with versions and a ledger. Its methods may be called
 // from several goroutines, and by several processes on one place.
 type Registry struct{ store store.Store }
@@ -98,10 +102,15 @@ func (r *Registry) get(ctx context.Context, key string, v framed, remedy string)
 		return fmt.Errorf("registry: %w", err)
 	}
 	if err := decode(text, v); err != nil {
-		return fmt.Errorf("registry: %s: %w; %s", r.store.Locate(key), err, remedy)
+		return broken{fmt.Errorf("registry: %s: %w; %s", r.store.Locate(key), err, remedy)}
 	}
 	return nil
 }
+
+// broken is the error of an object that was read, but is not what was written.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 

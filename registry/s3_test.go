@@ -58,6 +58,9 @@ func TestS3(t *testing.T) {
 	sound(t, r, "after gc")
 }
 
+// The law: two processes in one bucket do as two in one folder.
+func TestS3TwoProcesses(t *testing.T) { twoProcesses(t, s3test.Start(t).URL) }
+
 // The law: the server, killed in the middle of writes and started again, shows
 // no half of anything; whoever was told of a failure does the same again, and it
 // succeeds; in the end there is every version once and a turn for every move.

@@ -50,7 +50,7 @@ func (r *Registry) verifier(answers func(*Version) error) *verifier {
 }
 
 // Verify recomputes everything: all seals, the chain and what follows from it,
-// every file of every version, the decisions that entries name. answers, if not
+// every file of every version, the records of all decisions. answers, if not
 // nil, is asked of each version whose files are sound. The error is of looking,
 // not of what was found.
 func (r *Registry) Verify(ctx context.Context, answers func(*Version) error) (VerifyReport, error) {
@@ -63,10 +63,10 @@ func (r *Registry) Verify(ctx context.Context, answers func(*Version) error) (Ve
 	v.fault(err)
 	v.Entries = len(entries)
 	v.replay(entries)
-	v.decisions(ctx, entries)
+	v.decisions(ctx, objects, entries)
 	manifests := v.versions(ctx, objects, entries)
 	v.aliases(entries, manifests)
-	v.leftovers(ctx, objects, manifests, entries)
+	v.leftovers(ctx, objects, manifests)
 	return v.VerifyReport, ctx.Err()
 }
 
@@ -98,8 +98,9 @@ func (v *verifier) replay(entries []Entry) {
 	}
 }
 
-// decisions checks the records that entries name.
-func (v *verifier) decisions(ctx context.Context, entries []Entry) {
+// decisions checks the records that entries name, and those that moved nothing.
+// The page is written first: one without its JSON is what a killed writer left.
+func (v *verifier) decisions(ctx context.Context, objects []store.Object, entries []Entry) {
 	for _, e := range entries {
 		if e.Decision == "" {
 			continue
@@ -108,6 +109,18 @@ func (v *verifier) decisions(ctx context.Context, entries []Entry) {
 		if _, _, err := v.Decision(ctx, e.Decision); err != nil {
 			v.fault(fmt.Errorf("entry %d: %w", e.Number, err))
 		}
+	}
+	for _, record := range unnamed(objects, entries) {
+		if len(record) == 1 && strings.HasSuffix(record[0].Key, ".md") {
+			v.note(record[0].Key, "is half of the record of a decision, whose writer was cut off; `churn registry gc` removes it once it is old")
+			continue
+		}
+		_, _, err := v.decision(ctx, decisionOf(record[0].Key))
+		if len(record) == 2 && absent(err) { // collected since it was listed
+			continue
+		}
+		v.Decisions++
+		v.fault(err)
 	}
 }
 
@@ -185,17 +198,11 @@ func (v *verifier) aliases(entries []Entry, manifests []Manifest) {
 }
 
 // leftovers notes what nothing names, and checks the leases.
-func (v *verifier) leftovers(ctx context.Context, objects []store.Object, manifests []Manifest, entries []Entry) {
+func (v *verifier) leftovers(ctx context.Context, objects []store.Object, manifests []Manifest) {
 	named := map[string]bool{}
 	for _, m := range manifests {
 		for _, f := range m.Files {
 			named[path.Join(m.Folder, f.Path)] = true
-		}
-	}
-	for _, e := range entries {
-		if len(e.Decision) >= 16 {
-			jsonKey, markdownKey := decisionKeys(e.Decision)
-			named[jsonKey], named[markdownKey] = true, true
 		}
 	}
 	for _, o := range objects {
@@ -203,7 +210,7 @@ func (v *verifier) leftovers(ctx context.Context, objects []store.Object, manife
 		case named[o.Key]:
 		case strings.HasPrefix(o.Key, modelsDir):
 			v.note(o.Key, "belongs to no version; `churn registry gc` removes it once it is a day old")
-		case strings.HasPrefix(o.Key, decisionsDir): // decisions to hold or to reject move nothing
+		case decisionOf(o.Key) != "": // checked already
 		case leaseOf(o.Key) != "":
 			var l leaseRecord
 			if err := v.get(ctx, o.Key, &l, "if no process holds it, delete it"); !absent(err) {

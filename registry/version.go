@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -136,7 +137,7 @@ func (r *Registry) Register(ctx context.Context, c Candidate, now time.Time) (m 
 // tryRegister is Register, but fails with fs.ErrExist where another took the
 // number.
 func (r *Registry) tryRegister(ctx context.Context, c Candidate, now time.Time) (Manifest, bool, error) {
-	versions, highest, tail, err := r.census(ctx)
+	versions, _, highest, tail, err := r.census(ctx)
 	if err != nil {
 		return Manifest{}, false, err
 	}
@@ -181,29 +182,35 @@ func (r *Registry) notBurnt(ctx context.Context, m Manifest) error {
 	return fmt.Errorf("registry: the number of %s is used up: %w", m.Version, errTaken)
 }
 
-// census returns the manifests of all versions, oldest first, the highest
-// number that was ever given, and the last entry of the ledger. The ledger is
-// read last: a version that went before is in it then.
-func (r *Registry) census(ctx context.Context) (versions []Manifest, highest int, tail Entry, err error) {
-	versions, err = r.manifests(ctx)
+// census returns the sound manifests, oldest first, the damaged versions, the
+// highest number that was ever given, and the last entry of the ledger. The ledger
+// is read last: a version that went before is in it then.
+func (r *Registry) census(ctx context.Context) (versions []Manifest, faults []*Damaged, highest int, tail Entry, err error) {
+	versions, faults, err = r.manifests(ctx)
 	if err != nil {
-		return nil, 0, tail, err
+		return nil, nil, 0, tail, err
 	}
 	if tail, err = r.tail(ctx); err != nil {
-		return nil, 0, tail, err
+		return nil, nil, 0, tail, err
 	}
 	highest = tail.Highest
 	for _, m := range versions {
 		highest = max(highest, number(m.Version))
 	}
-	return slices.DeleteFunc(versions, func(m Manifest) bool { return tail.condemned(m.Version) }), highest, tail, nil
+	for _, d := range faults {
+		highest = max(highest, number(d.Version))
+	}
+	versions = slices.DeleteFunc(versions, func(m Manifest) bool { return tail.condemned(m.Version) })
+	faults = slices.DeleteFunc(faults, func(d *Damaged) bool { return tail.condemned(d.Version) })
+	return versions, faults, highest, tail, nil
 }
 
-// manifests returns those of all versions, also of those that are being removed.
-func (r *Registry) manifests(ctx context.Context) ([]Manifest, error) {
+// manifests returns the sound ones of all versions, also of those that are being
+// removed, oldest first; and the damaged ones.
+func (r *Registry) manifests(ctx context.Context) (sound []Manifest, faults []*Damaged, err error) {
 	objects, err := r.store.List(ctx, versionsDir)
 	if err != nil {
-		return nil, fmt.Errorf("registry: %w", err)
+		return nil, nil, fmt.Errorf("registry: %w", err)
 	}
 	var names []string
 	for _, o := range objects {
@@ -213,36 +220,64 @@ func (r *Registry) manifests(ctx context.Context) ([]Manifest, error) {
 	}
 	out, errs := make([]Manifest, len(names)), make([]error, len(names))
 	parallel.Each(len(names), func(i int) { out[i], errs[i] = r.manifest(ctx, names[i]) })
-	kept := out[:0]
 	for i, err := range errs {
-		if absent(err) { // removed since it was listed
-			continue
+		var d *Damaged
+		switch {
+		case absent(err): // removed since it was listed
+		case errors.As(err, &d):
+			faults = append(faults, d)
+		case err != nil:
+			return nil, nil, err
+		default:
+			sound = append(sound, out[i])
 		}
-		if err != nil {
-			return nil, err
-		}
-		kept = append(kept, out[i])
 	}
-	slices.SortFunc(kept, func(a, b Manifest) int { return cmp.Compare(number(a.Version), number(b.Version)) })
-	return kept, nil
+	slices.SortFunc(sound, func(a, b Manifest) int { return cmp.Compare(number(a.Version), number(b.Version)) })
+	return sound, faults, nil
 }
+
+// Damaged is the error of a version whose manifest was read, but is not what was
+// written. Its number stays taken.
+type Damaged struct {
+	Version string
+	Err     error
+}
+
+func (d *Damaged) Error() string { return d.Err.Error() }
+
+func (d *Damaged) Unwrap() error { return d.Err }
 
 const manifestRemedy = "restore it from a copy, or delete it to give the version up; other versions are not touched"
 
 func (r *Registry) manifest(ctx context.Context, version string) (m Manifest, err error) {
-	if err := r.get(ctx, versionKey(version), &m, manifestRemedy); err != nil {
+	err = r.get(ctx, versionKey(version), &m, manifestRemedy)
+	if errors.As(err, new(broken)) {
+		return Manifest{}, &Damaged{version, err}
+	}
+	if err != nil {
 		return Manifest{}, err
 	}
 	if m.Version != version {
-		return Manifest{}, fmt.Errorf("registry: %s says version %q: it was renamed; restore it from a copy", r.store.Locate(versionKey(version)), m.Version)
+		return Manifest{}, &Damaged{version, fmt.Errorf("registry: %s says version %q: it was renamed; restore it from a copy", r.store.Locate(versionKey(version)), m.Version)}
 	}
 	return m, nil
 }
 
-// List returns the manifests of all versions, oldest first.
+// List returns the manifests of all versions, oldest first. Where some are
+// damaged, the error says so, a *Damaged for each, and the others are returned
+// nevertheless.
 func (r *Registry) List(ctx context.Context) ([]Manifest, error) {
-	versions, _, _, err := r.census(ctx)
+	versions, faults, _, _, err := r.census(ctx)
+	for _, d := range faults {
+		err = errors.Join(err, d)
+	}
 	return versions, err
+}
+
+// Manifest returns the manifest of what a name means, see Resolve. No other
+// version is looked at, unless the name is a digest.
+func (r *Registry) Manifest(ctx context.Context, name string) (Manifest, error) {
+	return r.find(ctx, name)
 }
 
 // Resolve returns the version that a name means: a version, an alias, or
@@ -292,7 +327,7 @@ const minPrefix = 6
 
 func (r *Registry) findDigest(ctx context.Context, prefix string) (Manifest, error) {
 	versions, err := r.List(ctx)
-	if err != nil {
+	if err != nil && !errors.As(err, new(*Damaged)) {
 		return Manifest{}, err
 	}
 	found := slices.DeleteFunc(versions, func(m Manifest) bool { return !strings.HasPrefix(m.Digest, prefix) })
@@ -300,7 +335,7 @@ func (r *Registry) findDigest(ctx context.Context, prefix string) (Manifest, err
 	case len(prefix) < minPrefix:
 		return Manifest{}, fmt.Errorf("registry: sha256:%s is too short to name a version; give at least %d digits", prefix, minPrefix)
 	case len(found) == 0:
-		return Manifest{}, fmt.Errorf("registry: no version has the digest sha256:%s; `churn registry list` shows them", prefix)
+		return Manifest{}, errors.Join(fmt.Errorf("registry: no version has the digest sha256:%s; `churn registry list` shows them", prefix), err)
 	case len(found) > 1:
 		return Manifest{}, fmt.Errorf("registry: sha256:%s means %s and %s; give more digits", prefix, found[0].Version, found[1].Version)
 	}

@@ -15,6 +15,7 @@ import (
 func (s *Server) admit(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		k := c.(*call)
+		k.page = r.page
 		err := s.authorise(k, r.scope)
 		if !r.probe && s.limiter.limit > 0 {
 			if wait := s.limiter.wait(limitedBy(k), k.started); wait > 0 {
@@ -54,7 +55,7 @@ func (s *Server) authorise(k *call, scope Scope) error {
 		k.client = key.Name
 		return Refuse(Forbidden, "the key %s does not have the scope %s", key.Name, scope)
 	}
-	k.client = key.Name
+	k.client, k.key = key.Name, &key
 	return nil
 }
 
@@ -122,15 +123,13 @@ func (s *Server) guardHost(next http.Handler) http.Handler {
 	if s.params.Insecure || len(s.keys.inForce()) > 0 {
 		return next
 	}
-	refuse := s.observe(func(echo.Context) error {
-		return Refuse(Misdirected, "without keys this server answers as localhost only; ask it by an address, or give it keys")
-	})
+	refuse := s.refusing(Misdirected, "without keys this server answers as localhost only; ask it by an address, or give it keys")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if localName(r.Host) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		refuse(s.echo.NewContext(r, w)) //nolint:errcheck // observe has answered
+		refuse(w, r)
 	})
 }
 

@@ -1,21 +1,29 @@
 package server
 
-import "context"
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
 
 // Dossier is what a page about one user shows beyond the latest score: why, what
 // was done when, and how the risk came to be.
 type Dossier struct {
-	ID       string     `json:"user_id"`
-	AsOf     string     `json:"as_of_date"` // last day of the data
-	Version  string     `json:"model_version"`
-	Risk     float64    `json:"churn_risk"`
-	Tier     string     `json:"risk_tier"`
-	AtRisk   bool       `json:"at_risk"`   // active lately: the model has learned from nobody else
-	BaseRisk float64    `json:"base_risk"` // that contributions start from
-	Usual    *float64   `json:"risk_if_usual,omitempty"`
-	Factors  []Factor   `json:"factors"` // by falling contribution
-	Days     []Day      `json:"days"`    // those with events, oldest first
-	Risks    []PastRisk `json:"risks"`   // oldest first; the last is of AsOf
+	ID         string     `json:"user_id"`
+	AsOf       string     `json:"as_of_date"` // last day of the data
+	Version    string     `json:"model_version"`
+	FeatureSet string     `json:"feature_set"` // fingerprint
+	Risk       float64    `json:"churn_risk"`
+	Tier       string     `json:"risk_tier"`
+	AtRisk     bool       `json:"at_risk"`   // active lately: the model has learned from nobody else
+	BaseRisk   float64    `json:"base_risk"` // that contributions start from
+	Usual      *float64   `json:"risk_if_usual,omitempty"`
+	Factors    []Factor   `json:"factors"` // by falling contribution
+	Days       []Day      `json:"days"`    // those of the last year with events, oldest first
+	Risks      []PastRisk `json:"risks"`   // oldest first; the last is of AsOf
 }
 
 // Factor is what one theme, such as recency, does to a risk.
@@ -60,7 +68,31 @@ type PastRisk struct {
 
 // Dossiers tells about single users, from the prepared data.
 type Dossiers interface {
-	// Dossier fails with ErrNoUser where the data have no such user, and with
-	// ErrNoSnapshot where there are no data yet.
+	// Dossier fails with ErrNoUser where the data have no such user, with
+	// ErrNoSnapshot where there are no data yet, and with ErrNoModel.
 	Dossier(ctx context.Context, id string) (Dossier, error)
+	Status() DataStatus
+}
+
+// DossierAnswer is the answer of /users/{id}/dossier.
+type DossierAnswer struct {
+	Dossier
+	RequestID string `json:"request_id"`
+}
+
+func (s *Server) dossier(c echo.Context) error {
+	id, err := userID(c)
+	if err != nil {
+		return err
+	}
+	d, err := s.options.Dossiers.Dossier(c.Request().Context(), id)
+	switch {
+	case errors.Is(err, ErrNoUser):
+		return Refuse(NotFound, "the prepared data have no such user")
+	case errors.Is(err, ErrNoSnapshot):
+		return Refuse(Unavailable, "there are no prepared data in use; run `churn prepare`, or see GET /snapshots").after(time.Minute)
+	case err != nil:
+		return err
+	}
+	return c.JSON(http.StatusOK, DossierAnswer{d, RequestID(c)})
 }

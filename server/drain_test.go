@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,6 +147,33 @@ func TestMetricsAddress(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Beyond this machine metrics are for scrapers and profiles for administrators;
+// on it a page of another site gets neither.
+func TestSideIsGuarded(t *testing.T) {
+	admin, line1 := newKey(t, "ops", "", ScopeAdmin)
+	reader, line2 := newKey(t, "app", "", ScopeRead)
+	far := newFixture(t, func(o *Options) {
+		o.Params.MetricsAddress, o.Keys = "0.0.0.0:9090", line1+";"+line2
+	}).sideHandler()
+	near := newFixture(t, func(o *Options) { o.Params.MetricsAddress = "127.0.0.1:9090" }).sideHandler()
+	for _, c := range []struct {
+		at              http.Handler
+		host, path, key string
+		want            int
+	}{
+		{far, "churn:9090", "/metrics", "", 200}, {far, "churn:9090", "/debug/pprof/", "", 403}, {far, "churn:9090", "/debug/pprof/cmdline", reader, 403}, {far, "churn:9090", "/debug/pprof/", admin, 200},
+		{near, "localhost:9090", "/metrics", "", 200}, {near, "127.0.0.1:9090", "/debug/pprof/cmdline", "", 200}, {near, "evil.example", "/metrics", "", 421}, {near, "evil.example", "/debug/pprof/", "", 421},
+	} {
+		r := httptest.NewRequest("GET", "http://"+c.host+c.path, nil)
+		r.Header.Set("X-API-Key", c.key)
+		w := httptest.NewRecorder()
+		c.at.ServeHTTP(w, r)
+		if w.Code != c.want || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s%s: %d, want %d; %v", c.host, c.path, w.Code, c.want, w.Header())
+		}
 	}
 }
 

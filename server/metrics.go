@@ -49,7 +49,7 @@ func newMetrics(s *Server) *metrics {
 		reloadErrors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "churn_reload_errors_total", Help: "Times that changed files of keys or certificates were not sound, so that those from before stayed in force."}, []string{"files"}),
 		routes:       map[routeKey]*routeStats{},
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.inFlight, m.predictions, m.reloadErrors, modelCollector{s}, usersCollector{s},
+	m.registry.MustRegister(m.requests, m.latency, m.inFlight, m.predictions, m.reloadErrors, modelCollector{s}, usersCollector{s}, monitoringCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.other = m.stats(unknown, unknown)
 	for _, f := range s.followed {
@@ -118,7 +118,35 @@ func (c modelCollector) Collect(out chan<- prometheus.Metric) {
 	send(prometheus.CounterValue, "churn_model_refusals_total", "Versions that were not taken because they are not sound.", float64(status.Refusals))
 	send(prometheus.CounterValue, "churn_registry_errors_total", "Times that the registry could not be read.", float64(status.Errors))
 	send(prometheus.GaugeValue, "churn_model_last_check_timestamp_seconds", "When the registry was last read well, in seconds since 1970; 0 is never.", seconds(status.Checked))
-	send(prometheus.CounterValue, "churn_predictionlog_dropped_total", "Predictions that the log had no room for.", float64(c.s.options.Log.Dropped()))
+	c.kept(send)
+	if c.s.options.Shadow != nil {
+		c.shadow(send)
+	}
+}
+
+// kept tells of the prediction log.
+func (c modelCollector) kept(send func(kind prometheus.ValueType, name, help string, value float64)) {
+	log := c.s.options.Log.Status()
+	send(prometheus.CounterValue, "churn_predictionlog_kept_total", "Predictions that the log has written.", float64(log.Kept))
+	send(prometheus.CounterValue, "churn_predictionlog_dropped_total", "Predictions that the log had no room for, or could not write.", float64(log.Dropped))
+	send(prometheus.CounterValue, "churn_predictionlog_faults_total", "Times that files of the prediction log could not be written.", float64(log.Faults))
+}
+
+// shadow tells of the second model.
+func (c modelCollector) shadow(send func(kind prometheus.ValueType, name, help string, value float64)) {
+	status := c.s.options.Shadow.Status()
+	send(prometheus.GaugeValue, "churn_shadow_ready", "1 if there is a second model to compare with.", boolean(status.Model.Version != ""))
+	send(prometheus.CounterValue, "churn_shadow_rows_total", "Rows that the second model has scored, too.", float64(status.Rows))
+	send(prometheus.CounterValue, "churn_shadow_failed_total", "Rows to which the second model gave no risk.", float64(status.Failed))
+	send(prometheus.CounterValue, "churn_shadow_skipped_total", "Rows that do not have the features of the second model.", float64(status.Skipped))
+	send(prometheus.CounterValue, "churn_shadow_dropped_total", "Rows that the second model had no time for.", float64(status.Dropped))
+	send(prometheus.CounterValue, "churn_shadow_refusals_total", "Versions that were not taken as the second model because they are not sound.", float64(status.Model.Refusals))
+	if d := status.Comparison; d != nil {
+		send(prometheus.GaugeValue, "churn_shadow_mean_difference", "Mean risk by the second model less that by the model in use.", d.MeanDifference)
+		send(prometheus.GaugeValue, "churn_shadow_mean_absolute_difference", "Mean size of the difference of risks.", d.MeanAbsolute)
+		send(prometheus.GaugeValue, "churn_shadow_same_tier_ratio", "Share of rows to which both models give the same tier.", d.SameTier)
+		send(prometheus.GaugeValue, "churn_shadow_rank_correlation", "Spearman's correlation of the risks of both models.", d.RankCorrelation)
+	}
 }
 
 func boolean(b bool) float64 {

@@ -16,10 +16,11 @@ func (s *Server) modelRoutes() []route {
 
 // ModelAnswer is the answer of /model and of /admin/reload.
 type ModelAnswer struct {
-	*ModelInfo             // absent before there is a model
-	Status     ModelStatus `json:"status"`
-	Inputs     []Input     `json:"inputs"` // what the model reads: numbers, then categories
-	RequestID  string      `json:"request_id"`
+	*ModelInfo               // absent before there is a model
+	Status     ModelStatus   `json:"status"`
+	Shadow     *ShadowStatus `json:"shadow,omitempty"` // absent without a second model
+	Inputs     []Input       `json:"inputs"`           // what the model reads: numbers, then categories
+	RequestID  string        `json:"request_id"`
 }
 
 func (s *Server) model(c echo.Context) error {
@@ -28,6 +29,10 @@ func (s *Server) model(c echo.Context) error {
 
 func (s *Server) modelAnswer(c echo.Context) ModelAnswer {
 	a := ModelAnswer{Status: s.options.Models.Status(), Inputs: []Input{}, RequestID: RequestID(c)}
+	if s.options.Shadow != nil {
+		status := s.options.Shadow.Status()
+		a.Shadow = &status
+	}
 	if model := s.options.Models.Current(); model != nil {
 		info := model.Info()
 		numeric, categorical := model.Inputs()

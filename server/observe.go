@@ -25,6 +25,8 @@ type call struct {
 	echo.Context
 	id      string
 	client  string // name of its key, else its address
+	key     *Key   // nil = none was asked for, or it was refused
+	page    bool   // a person asked: problems are pages too
 	started time.Time
 }
 
@@ -101,7 +103,11 @@ func (s *Server) fail(k *call, err error) {
 	if problem.Status == http.StatusRequestEntityTooLarge || problem.Status == http.StatusRequestTimeout {
 		response.Header().Set("Connection", "close") // the rest of the body is not worth reading
 	}
-	if err := writeProblem(k, *problem); err != nil {
+	write := writeProblem
+	if k.page {
+		write = s.showProblem
+	}
+	if err := write(k, *problem); err != nil {
 		response.Status = statusClientGone
 	}
 }

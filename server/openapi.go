@@ -41,7 +41,7 @@ func operations() []operation {
 	}
 	list := []parameter{
 		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1, "maximum": MaxUsers}}, choice("tier", "All if empty.", "low", "medium", "high"), text("plan", ""), text("country", ""), text("marketing_source", ""),
-		text("search", "Beginning of the user id."), choice("sort", "By falling risk if empty.", "risk", "user_id"), text("cursor", "next_cursor of the page before."),
+		text("search", "Beginning of the user id."), choice("sort", "By falling risk if empty; last_activity: longest silent first.", "risk", "user_id", "last_activity"), text("cursor", "next_cursor of the page before."),
 	}
 	all := []operation{
 		{key: "POST /predict", summary: "The risk of one row of features", query: reasons, request: PredictRequest{}, answer: Prediction{}},
@@ -49,8 +49,11 @@ func operations() []operation {
 		{key: "POST /predict/events", summary: "The risk of a user, from raw events", query: reasons, request: EventsRequest{}, answer: EventsPrediction{}},
 		{key: "GET /users", summary: "Users of the latest scored snapshot, by risk", query: list, answer: UsersAnswer{}},
 		{key: "GET /users/:id", summary: "The latest score of a user, with its reasons", answer: UserAnswer{}},
+		{key: "GET /users/:id/dossier", summary: "Why a user is at risk beside peers, what was done when, and how the risk came to be", answer: DossierAnswer{}},
+		{key: "GET /snapshots", summary: "What the answers about users come from, and the snapshots kept", answer: SnapshotsAnswer{}},
 		{key: "GET /model", summary: "The model in use, and what it reads", answer: ModelAnswer{}},
 		{key: "POST /admin/reload", summary: "Look for another model in the registry now", answer: ModelAnswer{}},
+		{key: "POST /admin/rollback", summary: "Put an earlier model back into production", request: RollbackRequest{}, answer: RollbackAnswer{}},
 		{key: "GET /live", summary: "Whether the process answers", answer: Liveness{}},
 		{key: "GET /ready", summary: "Whether predictions are answered", answer: Readiness{}},
 		{key: "GET /health", summary: "How the service does; always 200", answer: Health{}},
@@ -235,6 +238,8 @@ func expects(k Kind, o operation, r route) bool {
 		return o.request != nil || o.query != nil
 	case Gone:
 		return r.path == "/users"
+	case Conflict:
+		return r.path == "/admin/rollback"
 	case TooMany:
 		return !r.probe
 	case Unavailable:
@@ -269,6 +274,7 @@ func docsStyle(c echo.Context) error {
 
 // docsView is what the page shows.
 type docsView struct {
+	Icon       string // address
 	Operations []docsOperation
 	Schemas    []docsSchema
 	Problems   []docsProblem
@@ -298,7 +304,7 @@ type docsProblem struct {
 
 // docsView reads the page's content off the description.
 func (s *Server) docsView() docsView {
-	var v docsView
+	v := docsView{Icon: s.pages.icon}
 	description := s.description()
 	for _, o := range operations() {
 		method, path, _ := strings.Cut(o.key, " ")

@@ -20,6 +20,7 @@ func (s *Server) predictRoutes() []route {
 type work struct {
 	reader
 	instance
+	model    Predictor
 	info     *ModelInfo
 	request  string // its id
 	route    string
@@ -40,7 +41,7 @@ func (s *Server) borrow(c echo.Context, in *inputs, mediaType string) (w *work, 
 	if !ok {
 		w = &work{}
 	}
-	w.info, w.request, w.route, w.out, w.accepted = &in.info, RequestID(c), c.Path(), w.out[:0], 0
+	w.model, w.info, w.request, w.route, w.out, w.accepted = in.of, &in.info, RequestID(c), c.Path(), w.out[:0], 0
 	if w.reasons, err = reasonsOf(c); err == nil {
 		w.body, err = readBody(c, w.body[:0], mediaType)
 	}
@@ -60,7 +61,7 @@ func (s *Server) giveBack(w *work) {
 	if cap(w.out) > keptBuffer {
 		w.out = nil
 	}
-	w.info, w.faults, w.warnings = nil, nil, nil
+	w.model, w.info, w.faults, w.warnings = nil, nil, nil, nil
 	s.work.Put(w)
 }
 
@@ -130,8 +131,11 @@ func (s *Server) score(w *work, in *inputs) Score {
 func (s *Server) tell(w *work, user, asOf string, row Row, score Score) {
 	w.accepted++
 	s.metrics.predictions.Inc()
-	s.options.Log.Record(Logged{Time: s.options.Now(), RequestID: w.request, Route: w.route, UserID: user, AsOf: asOf, Info: *w.info, Row: row, Score: score})
-	s.options.Shadow.Offer(*w.info, row, score)
+	l := Logged{Time: s.options.Now(), RequestID: w.request, Route: w.route, UserID: user, AsOf: asOf, Model: w.model, Row: row, Score: score}
+	s.options.Log.Record(l)
+	if s.options.Shadow != nil {
+		s.options.Shadow.Offer(l)
+	}
 }
 
 // today is the date that a row without one is of.

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -63,17 +64,27 @@ func (l *ledger) Record(x Logged) {
 	x.Row = Row{Numeric: slices.Clone(x.Row.Numeric), Categorical: slices.Clone(x.Row.Categorical)}
 	l.logged = append(l.logged, x)
 }
-func (l *ledger) Dropped() int64 { return 0 }
-func (l *ledger) Offer(ModelInfo, Row, Score) {
+func (l *ledger) Offer(Logged) {
 	l.Lock()
 	defer l.Unlock()
 	l.offered++
 }
 
+// twice is a ledger under both names, since a Log and a Shadow both have a Status.
+type (
+	keptLedger   struct{ *ledger }
+	shadowLedger struct{ *ledger }
+)
+
+func (l keptLedger) Status() LogStatus {
+	return LogStatus{Kept: int64(len(l.logged)), Dropped: 2, Faults: 1}
+}
+func (l shadowLedger) Status() ShadowStatus { return ShadowStatus{Rows: int64(l.offered)} }
+
 func predicting(t *testing.T, strict bool) (*fixture, *ledger) {
 	t.Helper()
 	kept := &ledger{}
-	f := newFixture(t, func(o *Options) { o.Params.Strict, o.Log, o.Shadow = strict, kept, kept })
+	f := newFixture(t, func(o *Options) { o.Params.Strict, o.Log, o.Shadow = strict, keptLedger{kept}, shadowLedger{kept} })
 	f.models.set(summing{"v0007"})
 	return f, kept
 }
@@ -292,26 +303,82 @@ func TestEncoderEqualsItsTwin(t *testing.T) {
 	}
 }
 
+// Any body: a row that another decoder reads the same, or a refusal.
 func FuzzPredict(f *testing.F) {
-	for _, seed := range []string{`{"user_id":1,"features":{"events_7d":1e5,"plan":"free","is_paid":true}}`, `{"instances":[{"user_id":"é","features":{}},null]}`,
-		`{"user":{"user_id":1},"events":[{"event_id":"x"}],"as_of_date":"2026-01-01"}`, `{"a":[[[]]],"b":{"c":{}}}`, "{\"\xff\":1}", `{"features":{"events_7d":1e999}}`} {
-		f.Add(seed)
+	for _, seed := range []string{`{"user_id":1,"features":{"events_7d":1e5,"plan":"free","is_paid":true}}`, `{"user_id":"é","features":{"quiz_avg_score":null}}`,
+		`{"a":[[[]]],"user_id":"u","features":{"b":{"c":{}}}}`, "{\"\xff\":1}", `{"features":{"events_7d":1e999}}`, `{"user_id":"u","snapshot_date":"2026-02-30","features":{}}`} {
+		f.Add(seed, false)
 	}
 	model := newInputs(summing{"v1"})
-	f.Fuzz(func(t *testing.T, body string) {
+	f.Fuzz(func(t *testing.T, body string, strict bool) {
 		var w work
-		w.open([]byte(body), false)
+		w.open([]byte(body), strict)
 		if err := w.read(model); err == nil {
 			checkRow(t, &w)
-			if !json.Valid([]byte(body)) {
-				t.Errorf("%q was read", body)
-			}
-		}
-		w.open([]byte(body), true)
-		if e, err := w.events(); err == nil && len(e.Events) > maxEvents {
-			t.Errorf("%d events", len(e.Events))
+			checkTwin(t, &w, model, body)
 		}
 	})
+}
+
+// checkTwin holds a row against what encoding/json reads.
+func checkTwin(t *testing.T, w *work, in *inputs, body string) {
+	t.Helper()
+	var members map[string]json.RawMessage
+	var features map[string]any
+	if err := json.Unmarshal([]byte(body), &members); err != nil {
+		t.Fatalf("%q was read: %v", body, err)
+	}
+	if err := json.Unmarshal(members["features"], &features); err != nil {
+		t.Fatalf("%q was read: %v", body, err)
+	}
+	for i, x := range w.row.Numeric {
+		want := math.NaN()
+		switch v := features[in.numeric[i].Name].(type) {
+		case float64:
+			want = v
+		case bool:
+			want = boolean(v)
+		}
+		if math.Float64bits(x) != math.Float64bits(want) && !(math.IsNaN(x) && math.IsNaN(want)) {
+			t.Errorf("%s of %q is %v, want %v", in.numeric[i].Name, body, x, want)
+		}
+	}
+	for j, x := range w.row.Categorical {
+		if want, _ := features[in.categorical[j].Name].(string); x != strings.TrimSpace(want) {
+			t.Errorf("%s of %q is %q, want %q", in.categorical[j].Name, body, x, want)
+		}
+	}
+}
+
+// fuzzHandler sends any body to a route: an answer that is JSON, or a refusal
+// that is the client's fault. A panic is a 500.
+func fuzzHandler(f *testing.F, path string, seeds ...string) {
+	for _, seed := range seeds {
+		f.Add(seed, false)
+	}
+	var servers [2]*fixture
+	for i := range servers {
+		servers[i] = newFixture(f, func(o *Options) {
+			o.Params.Strict, o.Params.AccessLog, o.Logger = i == 1, false, slog.New(slog.DiscardHandler)
+		})
+		servers[i].models.set(summing{"v1"})
+	}
+	f.Fuzz(func(t *testing.T, body string, strict bool) {
+		w := servers[map[bool]int{true: 1}[strict]].ask("POST", path, body, jsonHeader, "application/json")
+		if w.Code != 200 && (w.Code < 400 || w.Code > 499) || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%q: %d %.300s", body, w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzBatch(f *testing.F) {
+	fuzzHandler(f, "/predict/batch", `{"instances":[{"user_id":"é","features":{}},null,{"user_id":1,"features":{"events_7d":"x","plan":"a"},"x":[{}]}]}`,
+		`{"instances":[],"instances":[]}`, `{"a":{},"instances":[[]]}`, `{"instances":{}}`)
+}
+
+func FuzzEvents(f *testing.F) {
+	fuzzHandler(f, "/predict/events", `{"user":{"user_id":1,"is_paid":true},"events":[{"event_id":"x","watch_minutes":1.50,"known_at":null}],"as_of_date":"2026-01-01","data_start":"2025-01-01"}`,
+		`{"user":{"user_id":{}},"events":[1]}`, `{"events":[{"event_id":[[[]]]}],"user":{"x":{"y":1}}}`)
 }
 
 // checkRow holds what a row that was accepted must be like.

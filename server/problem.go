@@ -27,6 +27,7 @@ const (
 	NotFound
 	NotAllowed // another method
 	Slow       // the body did not come in time
+	Conflict   // what was meant to change is not as it was thought to be
 	Gone       // a cursor of an earlier snapshot
 	TooLarge
 	MediaType
@@ -53,6 +54,7 @@ func kinds() []kindRow {
 		{"not-found", http.StatusNotFound, "There is no such thing here"},
 		{"method-not-allowed", http.StatusMethodNotAllowed, "The method does not fit"},
 		{"slow", http.StatusRequestTimeout, "The request did not arrive in time"},
+		{"conflict", http.StatusConflict, "Things are not as you thought"},
 		{"gone", http.StatusGone, "This has passed"},
 		{"too-large", http.StatusRequestEntityTooLarge, "The request is too large"},
 		{"media-type", http.StatusUnsupportedMediaType, "The content type does not fit"},
@@ -129,6 +131,8 @@ func problemOf(err error) *Problem {
 		return Refuse(Unavailable, "%s", ErrNoModel).after(5 * time.Second)
 	case errors.Is(err, ErrNoSnapshot):
 		return Refuse(Unavailable, "%s", ErrNoSnapshot).after(time.Minute)
+	case errors.Is(err, ErrNotInUse):
+		return Refuse(Unavailable, "%s", ErrNotInUse).after(5 * time.Second)
 	case errors.Is(err, ErrNoUser):
 		return Refuse(NotFound, "%s", ErrNoUser)
 	case errors.Is(err, ErrCursorExpired):

@@ -29,7 +29,7 @@ type route struct {
 // routes lists all of them. Each file of handlers adds its own list here.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes(), s.predictRoutes(), s.v2Routes(), s.userRoutes(), s.docRoutes()} {
+	for _, part := range [][]route{s.probeRoutes(), s.modelRoutes(), s.predictRoutes(), s.v2Routes(), s.userRoutes(), s.pageRoutes(), s.docRoutes()} {
 		all = append(all, part...)
 	}
 	return all

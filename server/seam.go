@@ -150,28 +150,80 @@ type Models interface {
 	Reload(ctx context.Context) error
 }
 
-// Shadow is given every scored row after its answer; it must not block.
-type Shadow interface {
-	Offer(info ModelInfo, row Row, score Score)
-}
-
-// Logged is one answered prediction, for monitoring and later labels.
+// Logged is one prediction, for monitoring, later labels and the second model.
 type Logged struct {
 	Time      time.Time
 	RequestID string
-	Route     string
-	UserID    string
+	Route     string // its pattern
+	UserID    string // "" where the request named none
 	AsOf      string
-	Info      ModelInfo
-	Row       Row // copied by the log, if it keeps it
+	Model     Predictor
+	Row       Row // of the request: who keeps it copies it
 	Score     Score
+	Shadow    bool // of the second model: nobody was answered with it
 }
 
 // Log keeps predictions. Record never blocks: it counts what it has to drop.
 type Log interface {
 	Record(Logged)
-	// Dropped returns how many predictions there was no room for.
-	Dropped() int64
+	Status() LogStatus
+}
+
+// LogStatus counts what a log has done since it was opened.
+type LogStatus struct {
+	Kept    int64 // rows written
+	Dropped int64 // rows that there was no room for, or that could not be written
+	Faults  int64 // times that files could not be written
+}
+
+// Shadow is a second model. It is given every scored row with its answer, must
+// not block, and counts what it has to drop.
+type Shadow interface {
+	Offer(Logged)
+	Status() ShadowStatus
+}
+
+// ShadowStatus is what is known of the second model, and how its answers differ
+// from those that were given.
+type ShadowStatus struct {
+	Model      ModelStatus       `json:"model"`
+	Rows       int64             `json:"rows"`    // compared since the start
+	Failed     int64             `json:"failed"`  // rows to which it gave no risk
+	Skipped    int64             `json:"skipped"` // rows that do not have its features
+	Dropped    int64             `json:"dropped"` // rows that there was no time for
+	Error      string            `json:"error,omitempty"`
+	Comparison *ShadowComparison `json:"comparison,omitempty"` // of the two models of now, by this and other servers; absent before the first row
+}
+
+// ShadowComparison says how the answers of two models differ; a difference is
+// the risk by the second less the risk by the first. What too few rows leave
+// undefined is 0.
+type ShadowComparison struct {
+	Champion        string    `json:"champion"`
+	Challenger      string    `json:"challenger"`
+	First           time.Time `json:"first"` // time of the first row
+	Last            time.Time `json:"last"`
+	Rows            int64     `json:"rows"`
+	Failed          int64     `json:"failed"`
+	Skipped         int64     `json:"skipped"`
+	MeanDifference  float64   `json:"mean_difference"`
+	MeanAbsolute    float64   `json:"mean_absolute_difference"`
+	Quantiles       Quantiles `json:"quantiles"`        // of the difference
+	RankCorrelation float64   `json:"rank_correlation"` // Spearman's, of the risks
+	SameTier        float64   `json:"same_tier"`        // share of the rows
+	HighOnly        float64   `json:"high_by_challenger_only"`
+	HighNoMore      float64   `json:"high_by_champion_only"`
+	LatencyMean     float64   `json:"latency_mean_ms"` // of the second model, without reasons
+	Latency99       float64   `json:"latency_p99_ms"`
+}
+
+// Quantiles describe a distribution.
+type Quantiles struct {
+	P1     float64 `json:"p1"`
+	P10    float64 `json:"p10"`
+	Median float64 `json:"p50"`
+	P90    float64 `json:"p90"`
+	P99    float64 `json:"p99"`
 }
 
 // User is one user of the latest scored snapshot.
@@ -198,7 +250,7 @@ const MaxUsers = 1000
 type Query struct {
 	Tier, Plan, Country, Source string // "" = all
 	Search                      string // beginning of the user id
-	Sort                        string // risk (falling; default), user_id
+	Sort                        string // risk (falling; default), user_id, last_activity (longest silent first)
 	Limit                       int
 	Cursor                      string // of the page before
 }
@@ -226,14 +278,28 @@ type Snapshot struct {
 	Scored     time.Time      `json:"scored_at"` // when churn score had finished
 }
 
+// DataStatus is what is known of files that the server follows: those in use,
+// and why the latest ones are not.
+type DataStatus struct {
+	AsOf     string    `json:"as_of_date,omitempty"` // of those in use; "" = none yet
+	Since    time.Time `json:"since,omitzero"`       // when they began to answer here
+	Checked  time.Time `json:"checked,omitzero"`     // when they were last found to be the latest
+	Error    string    `json:"error,omitempty"`      // why the latest are not in use, or cannot be read
+	Swaps    int64     `json:"swaps"`
+	Refusals int64     `json:"refusals"`
+	Errors   int64     `json:"read_errors"` // times that they could not be looked at
+}
+
 // What Users says where it has no answer.
 var (
 	ErrNoSnapshot    = errors.New("nobody has been scored yet; run `churn score`")
+	ErrNotInUse      = errors.New("the latest predictions are not in use yet: they are being read, or were refused; GET /snapshots says which")
 	ErrNoUser        = errors.New("the latest snapshot has no such user")
 	ErrCursorExpired = errors.New("the cursor is of an earlier snapshot; begin the list again without a cursor")
 )
 
-// Users answers from the latest scored snapshot, or with ErrNoSnapshot.
+// Users answers from the latest scored snapshot, or with ErrNoSnapshot or
+// ErrNotInUse.
 type Users interface {
 	Snapshot(ctx context.Context) (Snapshot, error)
 	// Find returns a user and the snapshot that it is of, or ErrNoUser.
@@ -241,7 +307,8 @@ type Users interface {
 	// List returns a page; a cursor of an earlier snapshot is ErrCursorExpired,
 	// what a query must not hold is Faults.
 	List(ctx context.Context, q Query) (Page, error)
-	// History returns a line for every as-of date and model seen, oldest first,
-	// without the values to select by.
+	// History returns a line for every kept table of predictions, one an as-of
+	// date and model, oldest first, without the values to select by.
 	History(ctx context.Context) ([]Snapshot, error)
+	Status() DataStatus
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -23,12 +24,17 @@ import (
 type Options struct {
 	Params Params
 	Models Models
-	Users  Users            // nil: nobody has been scored
-	Log    Log              // nil: predictions are not kept
-	Shadow Shadow           // nil: no second model
-	Keys   string           // lines of API keys, as those of serve.keys_file, which they add to
-	Now    func() time.Time // the clock
-	Logger *slog.Logger
+	Users  Users // nil: nobody has been scored
+	// Dossiers may be nil: nothing is known of single users.
+	Dossiers Dossiers
+	Pages    Pages // what the dashboard shows beside Models, Users and Dossiers
+	// Monitoring may be nil: no figures of monitors in /metrics.
+	Monitoring Monitoring
+	Log        Log              // nil: predictions are not kept
+	Shadow     Shadow           // nil: no second model
+	Keys       string           // lines of API keys, as those of serve.keys_file, which they add to
+	Now        func() time.Time // the clock
+	Logger     *slog.Logger
 	// Version is that of the program.
 	Version string
 	// Listening is told the addresses once the server accepts connections;
@@ -48,6 +54,8 @@ type Server struct {
 	calls    sync.Pool              // of *call
 	work     sync.Pool              // of *work
 	inputs   atomic.Pointer[inputs] // of the model that was asked last
+	pages    *pageSet
+	worth    atomic.Pointer[prospectOf] // of the snapshot that was looked at last
 	keys     keyring
 	limiter  *limiter
 	origin   *http.CrossOriginProtection
@@ -62,14 +70,18 @@ func New(o Options) (*Server, error) {
 	if o.Users == nil {
 		o.Users = noUsers{}
 	}
+	if o.Dossiers == nil {
+		o.Dossiers = noDossiers{}
+	}
 	if o.Log == nil {
 		o.Log = noLog{}
 	}
-	if o.Shadow == nil {
-		o.Shadow = noShadow{}
+	o.Pages = o.Pages.complete()
+	if o.Monitoring == nil {
+		o.Monitoring = noMonitoring{}
 	}
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
-		limiter: newLimiter(o.Params), origin: http.NewCrossOriginProtection()}
+		limiter: newLimiter(o.Params), pages: newPageSet(), origin: http.NewCrossOriginProtection()}
 	if err := s.readFiles(o.Keys); err != nil {
 		return nil, err
 	}
@@ -203,16 +215,46 @@ func (s *Server) serve(h *http.Server, l net.Listener) error {
 	return h.ServeTLS(l, "", "")
 }
 
-// sideHandler answers on the address for operators: metrics and profiles.
+// sideHandler answers on the address for operators: metrics and profiles. Beyond
+// this machine profiles need an admin key, since they cost time and show how the
+// program was started; metrics do not, since scrapers have none.
 func (s *Server) sideHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
+	for path, handle := range map[string]http.HandlerFunc{"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace} {
+		mux.HandleFunc("GET /debug/pprof/"+path, s.profile(handle))
+	}
+	near := loopback(s.params.MetricsAddress)
+	strange := s.refusing(Misdirected, "on this machine the metrics are those of localhost; ask by an address")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if near && !localName(r.Host) { // a page in a browser, see guardHost
+			strange(w, r)
+			return
+		}
+		maps.Copy(w.Header(), s.headers)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// profile lets operators through to a profile.
+func (s *Server) profile(handle http.HandlerFunc) http.HandlerFunc {
+	refuse := s.refusing(Forbidden, "profiles beyond this machine need a key with the scope admin")
+	return func(w http.ResponseWriter, r *http.Request) {
+		key, ok := find(s.keys.inForce(), presented(r))
+		if loopback(s.params.MetricsAddress) || ok && key.allows(ScopeAdmin) && !key.expired(s.options.Now()) {
+			handle(w, r)
+			return
+		}
+		refuse(w, r)
+	}
+}
+
+// refusing returns a handler that answers with a problem.
+func (s *Server) refusing(k Kind, detail string) http.HandlerFunc {
+	refuse := s.observe(func(echo.Context) error { return Refuse(k, "%s", detail) })
+	return func(w http.ResponseWriter, r *http.Request) {
+		refuse(s.echo.NewContext(r, w)) //nolint:errcheck // observe has answered
+	}
 }
 
 // bytesOf reads a size that Validate has accepted.

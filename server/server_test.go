@@ -129,7 +129,7 @@ func (f *fixture) wantProblem(t *testing.T, want int, method, path, body string,
 
 // start runs the server on a real listener and returns its address; stop ends
 // it and returns what Run returned.
-func (f *fixture) start(t *testing.T) (address string, stop func() error) {
+func (f *fixture) start(t testing.TB) (address string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // cleanups still talk to it
 	listening, done := make(chan net.Addr, 1), make(chan error, 1)

@@ -19,6 +19,8 @@ func (s *Server) userRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/users", scope: ScopeRead, handle: s.users},
 		{method: http.MethodGet, path: "/users/:id", scope: ScopeRead, handle: s.user},
+		{method: http.MethodGet, path: "/users/:id/dossier", scope: ScopeRead, handle: s.dossier},
+		{method: http.MethodGet, path: "/snapshots", scope: ScopeRead, handle: s.snapshots},
 	}
 }
 
@@ -47,14 +49,41 @@ type UsersAnswer struct {
 	SnapshotHead
 }
 
-func (s *Server) user(c echo.Context) error {
+// SnapshotsAnswer is the answer of /snapshots.
+type SnapshotsAnswer struct {
+	Snapshots   []Snapshot `json:"snapshots"` // one a kept table of predictions, oldest first
+	Predictions DataStatus `json:"predictions"`
+	Timelines   DataStatus `json:"timelines"` // the prepared data behind /users/{id}/dossier
+	RequestID   string     `json:"request_id"`
+}
+
+// snapshots tells what the answers about users come from, and what came before.
+func (s *Server) snapshots(c echo.Context) error {
+	history, err := s.options.Users.History(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, SnapshotsAnswer{Snapshots: append([]Snapshot{}, history...), Predictions: s.options.Users.Status(),
+		Timelines: s.options.Dossiers.Status(), RequestID: RequestID(c)})
+}
+
+// userID returns the user that a path names.
+func userID(c echo.Context) (string, error) {
 	id := c.Param("id")
-	if c.Request().URL.RawPath != "" { // echo matches the path as it was escaped
-		plain, err := url.PathUnescape(id)
-		if err != nil {
-			return Refuse(Malformed, "the user id is not escaped well")
-		}
-		id = plain
+	if c.Request().URL.RawPath == "" {
+		return id, nil
+	}
+	plain, err := url.PathUnescape(id) // echo matches the path as it was escaped
+	if err != nil {
+		return "", Refuse(Malformed, "the user id is not escaped well")
+	}
+	return plain, nil
+}
+
+func (s *Server) user(c echo.Context) error {
+	id, err := userID(c)
+	if err != nil {
+		return err
 	}
 	u, snapshot, err := s.options.Users.Find(c.Request().Context(), id)
 	if err != nil {
@@ -125,8 +154,29 @@ func (c usersCollector) Collect(out chan<- prometheus.Metric) {
 	send := func(name, help string, value float64) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value)
 	}
+	for name, status := range map[string]DataStatus{"predictions": c.s.options.Users.Status(), "timelines": c.s.options.Dossiers.Status()} {
+		collectData(out, name, status)
+	}
 	send("churn_snapshot_users", "Users of the latest scored snapshot.", float64(snapshot.Users))
 	send("churn_snapshot_scored_timestamp_seconds", "When the latest snapshot was scored, in seconds since 1970; 0 is never.", seconds(snapshot.Scored))
+}
+
+// collectData sends how old the files that answers come from are, and how
+// following them goes.
+func collectData(out chan<- prometheus.Metric, data string, status DataStatus) {
+	send := func(kind prometheus.ValueType, name, help string, value float64) {
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, []string{"data"}, nil), kind, value, data)
+	}
+	asOf, err := time.Parse(time.DateOnly, status.AsOf)
+	if err != nil {
+		asOf = time.Time{}
+	}
+	send(prometheus.GaugeValue, "churn_data_as_of_timestamp_seconds", "Last day of the data in use, in seconds since 1970; 0 is none yet.", seconds(asOf))
+	send(prometheus.GaugeValue, "churn_data_last_check_timestamp_seconds", "When the data in use were last found to be the latest, in seconds since 1970; 0 is never.", seconds(status.Checked))
+	send(prometheus.GaugeValue, "churn_data_stale", "1 if the latest data are not in use because they were refused or cannot be read.", boolean(status.Error != ""))
+	send(prometheus.CounterValue, "churn_data_swaps_total", "Times that later data have been taken into use.", float64(status.Swaps))
+	send(prometheus.CounterValue, "churn_data_refusals_total", "Data that were not taken because they are not sound.", float64(status.Refusals))
+	send(prometheus.CounterValue, "churn_data_errors_total", "Times that the data could not be looked at.", float64(status.Errors))
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

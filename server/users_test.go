@@ -83,11 +83,33 @@ func TestUsersProblems(t *testing.T) {
 			t.Errorf("%s: %+v, want a fault of %s", path, p, field)
 		}
 	}
-	for err, status := range map[error]int{ErrNoSnapshot: 503, ErrCursorExpired: 410} {
+	for err, status := range map[error]int{ErrNoSnapshot: 503, ErrNotInUse: 503, ErrCursorExpired: 410} {
 		users.err = err
 		f.wantProblem(t, status, "GET", "/users", "")
 	}
 	empty := newFixture(t, nil)
 	empty.wantProblem(t, 503, "GET", "/users/1", "")
 	empty.wantProblem(t, 503, "GET", "/users", "")
+}
+
+// Any query: one that says what it was given, or faults that name a parameter.
+func FuzzReadQuery(f *testing.F) {
+	f.Add("tier=high&limit=10&cursor=abc")
+	f.Add("limit=-1&limit=2&shoe=1")
+	f.Add("search=%ff%00&sort=risk;x=1")
+	f.Fuzz(func(t *testing.T, raw string) {
+		values, err := url.ParseQuery(raw)
+		if err != nil {
+			return
+		}
+		q, faults := readQuery(values)
+		for _, fault := range faults {
+			if fault.Field[0] != '?' || fault.Expected == "" {
+				t.Errorf("%+v", fault)
+			}
+		}
+		if len(faults) == 0 && (q.Limit < 0 || q.Search != values.Get("search") || q.Cursor != values.Get("cursor") || q.Tier != values.Get("tier")) {
+			t.Errorf("%q: %+v", raw, q)
+		}
+	})
 }

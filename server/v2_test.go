@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -154,27 +155,29 @@ func TestV2Refuses(t *testing.T) {
 	}
 }
 
+// Any document, and any bytes behind it: rows of the right shape, or a refusal.
 func FuzzV2(f *testing.F) {
 	f.Add(inferBody, "")
 	f.Add(`{"inputs":[{"name":"plan","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":6}}]}`, "\x02\x00\x00\x00ab")
 	f.Add(`{"inputs":[{"name":"events_7d","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}],"outputs":[]}`, "\x00\x00\x80\x7f")
+	f.Add(`{"id":"1","parameters":{"binary_data_output":true},"inputs":[{"name":"user_id","shape":[2,1],"datatype":"BYTES","data":[["a"],["b"]]}],"outputs":[{"name":"margin","parameters":{"binary_data":false}}]}`, "x")
 	model := newInputs(summing{"v1"})
-	f.Fuzz(func(t *testing.T, head, tail string) {
-		var w work
-		var q inference
-		w.body = []byte(head)
-		w.open(w.body, false)
-		if w.inference(&q) != nil || q.split([]byte(tail)) != nil || q.fill(model, &w) != nil {
-			return
+	f.Fuzz(func(t *testing.T, head, tail string) { infer(t, model, head, tail) })
+}
+
+// Tensors of any datatype and shape from any bytes.
+func FuzzV2Binary(f *testing.F) {
+	f.Add("FP64", "events_7d", 1, []byte("\x00\x00\x00\x00\x00\x00\xf0\x7f"))
+	f.Add("INT16", "is_paid", 2, []byte("\x01\x00\xff\xff"))
+	f.Add("BYTES", "plan", 2, []byte("\x01\x00\x00\x00a\x02\x00\x00\x00\xff\xfe"))
+	f.Add("BYTES", "user_id", 1, []byte("\xff\xff\xff\xff"))
+	model := newInputs(summing{"v1"})
+	f.Fuzz(func(t *testing.T, datatype, name string, rows int, data []byte) {
+		document, err := json.Marshal(map[string]any{"inputs": []any{map[string]any{"name": name, "datatype": datatype, "shape": []int{rows}, "parameters": map[string]any{"binary_data_size": len(data)}}}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if q.rows > maxRows || len(q.numeric) != q.rows*len(model.numeric) || len(q.categorical) != q.rows*len(model.categorical) {
-			t.Errorf("%d rows, %d numbers, %d texts", q.rows, len(q.numeric), len(q.categorical))
-		}
-		for _, x := range q.numeric {
-			if math.IsInf(x, 0) {
-				t.Error("an infinity got through")
-			}
-		}
+		infer(t, model, string(document), string(data))
 	})
 }
 
@@ -187,5 +190,30 @@ func TestNumberTypesHaveAWidth(t *testing.T) {
 	}
 	if widthOf(typeBytes) != 0 {
 		t.Error("texts have one")
+	}
+}
+
+// infer reads a request and checks what came of it.
+func infer(t *testing.T, model *inputs, head, tail string) {
+	t.Helper()
+	var w work
+	var q inference
+	w.body = []byte(head)
+	w.open(w.body, false)
+	if w.inference(&q) != nil || q.split([]byte(tail)) != nil || q.fill(model, &w) != nil {
+		return
+	}
+	if q.rows > maxRows || len(q.numeric) != q.rows*len(model.numeric) || len(q.categorical) != q.rows*len(model.categorical) || q.users != nil && len(q.users) != q.rows {
+		t.Errorf("%d rows, %d numbers, %d texts, %d users", q.rows, len(q.numeric), len(q.categorical), len(q.users))
+	}
+	for _, x := range q.numeric {
+		if math.IsInf(x, 0) {
+			t.Error("an infinity got through")
+		}
+	}
+	for _, x := range append(q.users, q.categorical...) {
+		if !utf8.ValidString(x) || utf8.RuneCountInString(x) > maxText {
+			t.Errorf("the text %q got through", x)
+		}
 	}
 }

@@ -67,7 +67,8 @@ func (s *session) answersInFreshProcess(ctx context.Context, version string) err
 			return ctx.Err()
 		}
 		said := strings.ReplaceAll(strings.TrimSpace(output.String()), "churn: ", "")
-		return fmt.Errorf("%s fails in a fresh process (%w); the model in use stays:\n%s", version, err, said)
+		// Not wrapped: an *exec.ExitError passes for an error of the command line.
+		return fmt.Errorf("%s fails in a fresh process (%v); the model in use stays:\n%s", version, err, said)
 	}
 	return nil
 }

@@ -268,7 +268,7 @@ func brokenOrder() []badInput {
 		{name: "train before labels", args: "train",
 			code: exitFailure, stderr: lines{"$DIR/data/features/training_dataset.csv is not there yet; run `churn labels` first"}},
 		{name: "promote with an empty registry", args: "promote",
-			code: exitFailure, stderr: lines{"there is no training yet; run `churn train` first"}},
+			code: exitFailure, stderr: lines{"there is no training yet; run `churn train` first, or name a version: `churn registry list` shows them"}},
 		{name: "score without a production model", after: []string{"prepare"}, args: "score",
 			code: exitFailure, stderr: lines{"registry: no model is in production yet; run `churn train` and `churn promote`, or `churn run-all`"}},
 		{name: "score before prepare", simulated: true, damage: remove(timelines), args: "score",

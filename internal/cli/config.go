@@ -3,9 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"churn/internal/config"
 )
 
 func configCommand(s *session) *cli.Command {
@@ -17,8 +20,9 @@ func configCommand(s *session) *cli.Command {
 				if err := s.load(c, nil); err != nil {
 					return err
 				}
-				return s.print(s.config.Entries, func(w io.Writer) {
-					for _, e := range s.config.Entries {
+				entries := redacted(s.config.Entries)
+				return s.print(entries, func(w io.Writer) {
+					for _, e := range entries {
 						fmt.Fprintf(w, "%-48s %-24s (%s)\n", e.Key, showValue(e.Value), e.Source)
 					}
 				})
@@ -38,6 +42,19 @@ func configCommand(s *session) *cli.Command {
 			}},
 		},
 	}
+}
+
+// redacted returns the settings without secrets: of a webhook, or a gateway, only
+// the host, as in the log.
+func redacted(entries []config.Entry) []config.Entry {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		e := &entries[i]
+		if address, ok := e.Value.(string); ok && address != "" && (strings.HasSuffix(e.Key, ".webhook") || strings.HasSuffix(e.Key, ".pushgateway")) {
+			e.Value = hostOf(address) + " (the rest is not shown)"
+		}
+	}
+	return entries
 }
 
 // showValue writes lists as --set takes them.

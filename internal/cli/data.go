@@ -127,15 +127,40 @@ func (s *session) timelines() (*prepare.Timelines, pipeline.FileState, error) {
 	if err != nil {
 		return nil, state, err
 	}
-	if err := s.sameSource(t.Header); err != nil {
+	if err := s.fits(t.Header); err != nil {
 		t.Close()
 		return nil, state, err
 	}
-	if !slices.Equal(t.Header.ActivityEvents, s.config.Labels.ActivityEvents) {
-		t.Close()
-		return nil, state, fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; repeat the setting (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, t.Header.ActivityEvents, s.config.Labels.ActivityEvents)
-	}
 	return t, state, nil
+}
+
+// lookup opens what prepare wrote for questions about single users, if it fits
+// the present settings.
+func (s *session) lookup() (*prepare.Lookup, error) {
+	if _, err := s.files.State(s.files.Timelines()); err != nil {
+		return nil, err
+	}
+	l, err := prepare.OpenLookup(s.files.Timelines().Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fits(l.Header); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// fits fails if the timelines were prepared with other settings than the present
+// ones.
+func (s *session) fits(h prepare.Header) error {
+	if err := s.sameSource(h); err != nil {
+		return err
+	}
+	if !slices.Equal(h.ActivityEvents, s.config.Labels.ActivityEvents) {
+		return fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; repeat the setting (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, h.ActivityEvents, s.config.Labels.ActivityEvents)
+	}
+	return nil
 }
 
 // sameSource fails if the settings name another source than the one that the

@@ -62,8 +62,9 @@ func (s *session) span() (pipeline.Span, pipeline.Date, error) {
 }
 
 // latestTraining returns the latest as-of date whose label any training has
-// seen, by the models in the registry and by the report of the latest training,
-// which may have registered none.
+// seen, by the manifests in the registry and by the report of the latest training,
+// which may have registered none. No file of a version is read: a damaged one that
+// is not in use is no reason to let the model in use grow old.
 func (s *session) latestTraining(ctx context.Context) (pipeline.Date, error) {
 	latest := pipeline.NoDate
 	var report train.Report
@@ -77,12 +78,31 @@ func (s *session) latestTraining(ctx context.Context) (pipeline.Date, error) {
 		return latest, err
 	}
 	versions, err := r.List(ctx)
-	if err != nil || len(versions) == 0 {
+	if errors.As(err, new(*registry.Damaged)) {
+		s.log.Warn("versions of the registry are damaged; the others tell of the trainings", "error", err)
+	} else if err != nil {
 		return latest, err
 	}
-	newest := slices.MaxFunc(versions, func(a, b registry.Manifest) int { return int(a.AsOf) - int(b.AsOf) })
-	split, err := s.splitOf(ctx, newest.Version)
-	return max(latest, split.TestLast), err
+	for _, m := range versions {
+		tested, err := testLast(m)
+		if err != nil {
+			return latest, err
+		}
+		latest = max(latest, tested)
+	}
+	return latest, nil
+}
+
+// testLast returns the last date of the test period of a version's training: its
+// label window closed on the last day of the data that the training used.
+func testLast(m registry.Manifest) (pipeline.Date, error) {
+	labels := struct {
+		Window int `json:"labels.window_days"`
+	}{}
+	if err := json.Unmarshal(m.Lineage.Labels, &labels); err != nil {
+		return pipeline.NoDate, fmt.Errorf("model %s: the label definition of its lineage: %w", m.Version, err)
+	}
+	return m.AsOf - pipeline.Date(labels.Window), nil
 }
 
 // champion returns the model in production as it does now; nil if there is none.

@@ -127,25 +127,27 @@ func TestAnswersInFreshProcess(t *testing.T) {
 	}
 	if err := ask("--set", "paths.artifacts="+t.TempDir()); err == nil || !strings.Contains(err.Error(), "v0001 fails in a fresh process") || !strings.Contains(err.Error(), "registry") {
 		t.Errorf("another registry: %v", err)
+	} else if code := cli.ExitCode(err); code != 1 {
+		t.Errorf("another registry: exit code %d", code) // a failure, no fault of usage
 	}
 	if err := ask(slices.Concat(args, []string{"--set", "train.seed=x"})...); err == nil {
 		t.Error("a setting that cannot be: no error")
 	}
-	version = plantLiar(t, filepath.Join(dir, "artifacts", "registry"))
+	version = plantLiar(t, filepath.Join(dir, "artifacts", "registry"), version)
 	if err := ask(args...); err == nil || !strings.Contains(err.Error(), "rows of the stored sample are answered differently") {
 		t.Errorf("a model that lies: %v", err)
 	}
 }
 
-// plantLiar registers a version whose stored answers are not those of its model,
-// with every digest in order, and returns its name.
-func plantLiar(t *testing.T, dir string) string {
+// plantLiar registers a version like another whose stored answers are not those
+// of its model, with every digest in order, and returns its name.
+func plantLiar(t *testing.T, dir, like string) string {
 	t.Helper()
 	r, err := registry.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := r.Load(t.Context(), "v0001")
+	v, err := r.Load(t.Context(), like)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,23 +45,23 @@ func (s *session) explain(ctx context.Context, name, user string) (e score.Expla
 	if err != nil {
 		return e, err
 	}
-	t, state, err := s.timelines()
+	l, err := s.lookup()
 	if err != nil {
 		return e, err
 	}
-	defer t.Close()
-	asOf, err := s.asOfWithin(t.Header.Span)
+	defer l.Close()
+	asOf, err := s.asOfWithin(l.Header.Span)
 	if err != nil {
 		return e, err
 	}
-	timeline, err := score.Find(ctx, t, user)
+	timeline, ok, err := l.Find(user)
 	if err != nil {
 		return e, err
 	}
-	if err := s.files.Agree(s.files.Timelines(), state, t.SHA256()); err != nil {
-		return e, err
+	if !ok {
+		return e, fmt.Errorf("there is no user %q in the data", user)
 	}
-	h, _ := timeline.Cut(asOf, &t.Header.Span)
+	h, _ := timeline.Cut(asOf, &l.Header.Span)
 	if !h.Exists() {
 		return e, fmt.Errorf("user %s signed up on %s; on %s there was nobody to explain", user, pipeline.Date(timeline.User.Signup), asOf)
 	}

@@ -35,3 +35,6 @@ func AsksInFreshProcess(args, environ []string, version string) error {
 	}})
 	return app.RunContext(context.Background(), args)
 }
+
+// ExitCode is the code by which the program ends with an error.
+func ExitCode(err error) int { return exitCode(err) }

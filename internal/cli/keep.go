@@ -74,7 +74,7 @@ func printCollected(w io.Writer, r registry.GCReport) {
 	for _, x := range r.Kept {
 		fmt.Fprintf(w, "gc        keeps %s: %s\n", x.Version, x.Why)
 	}
-	fmt.Fprintf(w, "gc        %s %d versions, %d files that belonged to none, %d records of old leases; %d versions stay\n", verb, len(r.Removed), len(r.Orphans), r.Leases, len(r.Kept))
+	fmt.Fprintf(w, "gc        %s %d versions, %d files that belonged to none, %d records of old leases, %d of old decisions that moved nothing; %d versions stay\n", verb, len(r.Removed), len(r.Orphans), r.Leases, r.Decisions, len(r.Kept))
 }
 
 func exportFlags() []cli.Flag {
@@ -134,7 +134,7 @@ func (s *session) registryImport(c *cli.Context) error {
 			if !fresh {
 				what = "was here already, as " + m.Version
 			}
-			fmt.Fprintf(w, "import    %s %s; it answers nobody until it is promoted\n", path, what)
+			fmt.Fprintf(w, "import    %s %s; it answers nobody until it is promoted: `churn promote %s`\n", path, what, m.Version)
 		})
 	})(c)
 }

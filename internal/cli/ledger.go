@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"churn/internal/serving"
 	"churn/pipeline"
 	"churn/registry"
 )
@@ -66,7 +68,7 @@ func whoFlags() []cli.Flag {
 
 // registryWho tells which versions were in use at a time.
 func (s *session) registryWho(c *cli.Context, r *registry.Registry) error {
-	at, err := parseMoment(c.String("at"), s.now())
+	at, err := parseMoment("--at", c.String("at"), s.now())
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (s *session) registryWho(c *cli.Context, r *registry.Registry) error {
 }
 
 // parseMoment reads a time, or a date for its end in UTC.
-func parseMoment(text string, now time.Time) (time.Time, error) {
+func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return now, nil
 	}
@@ -102,7 +104,7 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, usageError{fmt.Errorf("--at: %q is neither a date such as 2026-04-30 nor a time such as 2026-04-30T12:00:00Z", text)}
+		return t, usageError{fmt.Errorf("%s: %q is neither a date such as 2026-04-30 nor a time such as 2026-04-30T12:00:00Z", flag, text)}
 	}
 	return t, nil
 }
@@ -121,26 +123,35 @@ func (s *session) registryRollback(c *cli.Context, r *registry.Registry) error {
 	if reason == "" {
 		return usageError{errors.New("rollback needs --reason TEXT: whoever looks at the history later will want to know")}
 	}
-	aliases, err := r.Aliases(c.Context)
+	e, err := s.rollBack(c.Context, r, registry.Move{To: c.String("to"), Reason: reason, Actor: s.actor()})
 	if err != nil {
 		return err
 	}
-	target, err := r.Load(c.Context, c.String("to"))
-	if err != nil {
-		return err
-	}
-	if target.Version == aliases.Production {
-		return fmt.Errorf("%s is in production already; `churn registry list` shows the others", target.Version)
-	}
-	if err := s.answersInFreshProcess(c.Context, target.Version); err != nil {
-		return fmt.Errorf("%w; production stays %s", err, aliases.Production)
-	}
-	e, err := r.Move(c.Context, registry.Move{Action: registry.ActionRollback, From: aliases.Production, To: target.Version, Actor: s.actor(), Reason: reason, Time: s.stamp()})
-	if err != nil {
-		return err
-	}
-	s.log.Info("rolled back", "from", e.From, "to", e.To)
 	return s.print(e, func(w io.Writer) {
 		fmt.Fprintf(w, "rollback  %s is in production; %s is previous now\n", e.To, cmp.Or(e.From, "nothing"))
 	})
+}
+
+// rollBack puts m.To back into production, for m.Reason and by m.Actor, after it
+// has shown that it is sound and answers as it did.
+func (s *session) rollBack(ctx context.Context, r *registry.Registry, m registry.Move) (e registry.Entry, err error) {
+	aliases, err := r.Aliases(ctx)
+	if err != nil {
+		return e, err
+	}
+	target, err := r.Load(ctx, m.To)
+	if err != nil {
+		return e, err
+	}
+	if target.Version == aliases.Production {
+		return e, fmt.Errorf("%s is in production already; `churn registry list` shows the others", target.Version)
+	}
+	if err := s.answersInFreshProcess(ctx, target.Version); err != nil {
+		return e, fmt.Errorf("%w: %w; production stays %s", serving.ErrUnsound, err, aliases.Production)
+	}
+	m.Action, m.From, m.To, m.Time = registry.ActionRollback, aliases.Production, target.Version, s.stamp()
+	if e, err = r.Move(ctx, m); err == nil {
+		s.log.Info("rolled back", "from", e.From, "to", e.To)
+	}
+	return e, err
 }

@@ -25,13 +25,14 @@ import (
 // promotion is the report of promote: what the gate decided, and what became
 // of it.
 type promotion struct {
-	Version  string           `json:"version"`
-	Previous string           `json:"previous,omitempty"`
-	Changed  bool             `json:"changed"`
-	Model    string           `json:"model"`
-	Record   string           `json:"decision_sha256,omitempty"` // of the record in the registry
-	Page     string           `json:"decision_path"`             // the record for people
-	Decision promote.Decision `json:"decision"`
+	Version    string           `json:"version"`
+	Production string           `json:"production,omitempty"` // after the command
+	Previous   string           `json:"previous,omitempty"`   // likewise
+	Changed    bool             `json:"changed"`
+	Model      string           `json:"model"`
+	Record     string           `json:"decision_sha256,omitempty"` // of the record in the registry
+	Page       string           `json:"decision_path"`             // the record for people
+	Decision   promote.Decision `json:"decision"`
 }
 
 // force says that the gate is to be overruled, and why.
@@ -42,13 +43,19 @@ type force struct {
 
 func promoteCommand(s *session) *cli.Command {
 	return &cli.Command{
-		Name:  "promote",
-		Usage: "let the gate decide whether the model that the latest training selected goes into production",
+		Name:        "promote",
+		Usage:       "let the gate decide whether a model goes into production: the one that the latest training selected, or another",
+		Description: "Any version can be named: one that was imported, or one that was held, which is judged again on all rows that have matured since its training too.",
+		ArgsUsage:   "[VERSION|ALIAS]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "overrule the gate; needs --reason"},
 			&cli.StringFlag{Name: "reason", Usage: "why, in `TEXT`; it is recorded"},
 		},
 		Action: func(c *cli.Context) error {
+			name, err := argument(c, "version or alias, such as v0001 or "+registry.Challenger, ofTraining)
+			if err != nil {
+				return err
+			}
 			f := force{c.Bool("force"), strings.TrimSpace(c.String("reason"))}
 			if f.on != (f.reason != "") {
 				return usageError{errors.New("--force and --reason go together: overruling the gate needs a reason")}
@@ -57,7 +64,7 @@ func promoteCommand(s *session) *cli.Command {
 				return err
 			}
 			return s.locked(func() error {
-				report, err := s.promote(c.Context, f)
+				report, err := s.promoteVersion(c.Context, name, f)
 				if err != nil {
 					return err
 				}
@@ -73,18 +80,31 @@ func (p promotion) held() error {
 	if d.InProduction || d.Moves() {
 		return nil
 	}
-	return heldError{fmt.Errorf("%s of %s: %s; if you know better: `churn promote --force --reason TEXT`", d.Verdict, p.Version, d.Reason)}
+	again := ""
+	if d.Verdict == promote.Hold {
+		again = fmt.Sprintf("; `churn promote %s` asks again once more labels have matured", p.Version)
+	}
+	return heldError{fmt.Errorf("%s of %s: %s%s; if you know better: `churn promote %[2]s --force --reason TEXT`", d.Verdict, p.Version, d.Reason, again)}
 }
 
-// promote lets the gate judge the model that the latest training selected on
-// its validation rows, and moves production if it says so: choosing by test
-// figures would make them look better than they are.
-func (s *session) promote(ctx context.Context, f force) (p promotion, err error) {
+// ofTraining stands for the model that the latest training selected on its
+// validation rows: choosing by test figures would make them look better than
+// they are.
+const ofTraining = "the latest training"
+
+// promote lets the gate judge the model of the latest training.
+func (s *session) promote(ctx context.Context, f force) (promotion, error) {
+	return s.promoteVersion(ctx, ofTraining, f)
+}
+
+// promoteVersion lets the gate judge a version, and moves production if it says
+// so.
+func (s *session) promoteVersion(ctx context.Context, name string, f force) (p promotion, err error) {
 	r, err := s.registry(ctx)
 	if err != nil {
 		return p, err
 	}
-	selected, err := s.selected(ctx, r)
+	selected, err := s.selected(ctx, r, name)
 	if err != nil {
 		return p, err
 	}
@@ -92,12 +112,11 @@ func (s *session) promote(ctx context.Context, f force) (p promotion, err error)
 	if err != nil {
 		return p, err
 	}
-	p = promotion{Version: selected.Version, Model: selected.Name, Previous: aliases.Previous}
+	p = promotion{Version: selected.Version, Model: selected.Name, Production: aliases.Production, Previous: aliases.Previous}
 	if aliases.Production == p.Version {
 		p.Decision, p.Record, err = s.settled(ctx, r, p.Version)
 	} else {
-		p.Previous = aliases.Production
-		p.Decision, err = s.judge(ctx, r, selected, aliases.Production)
+		p.Decision, err = s.judge(ctx, r, selected, aliases.Production, f)
 	}
 	if err != nil {
 		return p, err
@@ -135,7 +154,7 @@ func (s *session) settle(ctx context.Context, r *registry.Registry, p *promotion
 			return err
 		}
 		s.log.Info("promoting", "version", p.Version, "from", aliases.Production)
-		p.Changed = true
+		p.Changed, p.Production, p.Previous = true, p.Version, aliases.Production
 	case p.Decision.Verdict == promote.Hold && aliases.Challenger != p.Version:
 		m.Action, m.From = registry.ActionChallenger, aliases.Challenger // it may be proven yet
 	case p.Decision.Verdict == promote.Reject && aliases.Challenger == p.Version:
@@ -147,7 +166,8 @@ func (s *session) settle(ctx context.Context, r *registry.Registry, p *promotion
 	return err
 }
 
-// settled returns the decision by which a version came into production.
+// settled returns the decision by which a version came into production, also if
+// it was rolled back from and to since.
 func (s *session) settled(ctx context.Context, r *registry.Registry, version string) (d promote.Decision, record string, err error) {
 	v, err := r.Load(ctx, version)
 	if err != nil {
@@ -158,11 +178,8 @@ func (s *session) settled(ctx context.Context, r *registry.Registry, version str
 		return d, "", err
 	}
 	for _, e := range slices.Backward(history) {
-		if e.Alias != registry.Production || e.To != version {
+		if e.Alias != registry.Production || e.To != version || e.Decision == "" {
 			continue
-		}
-		if e.Decision == "" { // a rollback
-			break
 		}
 		d, err := decisionOf(ctx, r, e)
 		return d, e.Decision, err
@@ -184,9 +201,14 @@ func decisionOf(ctx context.Context, r *registry.Registry, e registry.Entry) (d 
 	return d, err
 }
 
-// keepDecision writes the decision where people and monitors look for it.
+// keepDecision writes the decision where people and monitors look for it. That a
+// version without a record is in production already is no decision, and takes no
+// other's place.
 func (s *session) keepDecision(p *promotion) error {
 	p.Page = filepath.Join(s.config.Paths.Reports, "decision_"+p.Version+".md")
+	if p.Decision.InProduction && exists(p.Page) {
+		return nil
+	}
 	if _, err := atomicfile.Write(p.Page, p.Decision.Markdown()); err != nil {
 		return err
 	}
@@ -196,9 +218,9 @@ func (s *session) keepDecision(p *promotion) error {
 	return err
 }
 
-// judge asks the gate.
-func (s *session) judge(ctx context.Context, r *registry.Registry, selected train.Verdict, champion string) (d promote.Decision, err error) {
-	in := promote.Input{Training: selected, Evaluate: s.config.Evaluate, Value: s.config.Value}
+// judge asks the gate. Only force goes on where the champion cannot be read.
+func (s *session) judge(ctx context.Context, r *registry.Registry, selected challenger, champion string, f force) (d promote.Decision, err error) {
+	in := promote.Input{Training: selected.Verdict, Evaluate: s.config.Evaluate, Value: s.config.Value}
 	v, err := r.Load(ctx, selected.Version)
 	if err != nil {
 		return d, err
@@ -206,17 +228,16 @@ func (s *session) judge(ctx context.Context, r *registry.Registry, selected trai
 	if in.Challenger, err = s.contender(v); err != nil {
 		return d, err
 	}
+	var unread error
 	if champion != "" {
-		v, err := r.Load(ctx, champion)
-		if err != nil {
-			return d, fmt.Errorf("the model in production cannot be compared with: %w; `churn registry rollback` takes the one before", err)
+		if in.Champion, unread = s.reigning(ctx, r, champion); unread != nil && !f.on {
+			return d, fmt.Errorf("the model in production cannot be compared with: %w; `churn registry rollback --reason TEXT` takes the one before, `churn promote %s --force --reason TEXT` this one", unread, selected.Version)
 		}
-		c, err := s.contender(v)
-		if err != nil {
+	}
+	if in.Champion != nil {
+		if in.Shadow, err = s.shadowed(ctx, r, champion, &v.Manifest); err != nil {
 			return d, err
 		}
-		c.Promise = v.Metrics[train.ROCAUC]
-		in.Champion = &c
 	}
 	if in.Barred, err = barred(ctx, r, selected.Version); err != nil {
 		return d, err
@@ -226,13 +247,31 @@ func (s *session) judge(ctx context.Context, r *registry.Registry, selected trai
 		return d, err
 	}
 	err = s.stage(ctx, stagePromote, func(ctx context.Context, progress func(done, total int64)) (err error) {
-		if err := s.rowsToJudge(ctx, &in, training.Split, progress); err != nil {
+		if err := s.rowsToJudge(ctx, &in, training.Split, selected.later, progress); err != nil {
 			return err
 		}
 		d, err = promote.Judge(in, s.config.Promote)
 		return err
 	})
+	if unread != nil {
+		s.log.Warn("the model in production cannot be compared with", "version", champion, "error", unread)
+		d = d.Uncompared(champion)
+	}
 	return d, err
+}
+
+// reigning returns the champion as the gate sees it, without rows.
+func (s *session) reigning(ctx context.Context, r *registry.Registry, version string) (*promote.Contender, error) {
+	v, err := r.Load(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.contender(v)
+	if err != nil {
+		return nil, err
+	}
+	c.Promise = v.Metrics[train.ROCAUC]
+	return &c, nil
 }
 
 // contender returns a version as the gate sees it, without rows.
@@ -262,16 +301,21 @@ func profileOf(v *registry.Version) (*profile.Reference, error) {
 	return reference, nil
 }
 
-// rowsToJudge gives both contenders the same later snapshots, each with its own
-// features.
-func (s *session) rowsToJudge(ctx context.Context, in *promote.Input, split train.Split, progress func(done, total int64)) error {
+// rowsToJudge gives both contenders the same snapshots of the challenger's test
+// period, or of that and later, each with its own features.
+func (s *session) rowsToJudge(ctx context.Context, in *promote.Input, split train.Split, later bool, progress func(done, total int64)) error {
 	t, state, err := s.timelines()
 	if err != nil {
 		return err
 	}
 	defer t.Close()
 	spec := in.Challenger.Model.Spec
-	test := slices.DeleteFunc(t.Header.Span.Grid(split.TestLast, spec.Features.EveryDays), func(d pipeline.Date) bool { return d < split.TestFirst })
+	every := pipeline.Date(spec.Features.EveryDays)
+	last := split.TestLast
+	if closed := t.Header.Span.Last - pipeline.Date(spec.Labels.WindowDays); later && closed > last {
+		last += (closed - last) / every * every // the grid goes on where it ended
+	}
+	test := slices.DeleteFunc(t.Header.Span.Grid(last, spec.Features.EveryDays), func(d pipeline.Date) bool { return d < split.TestFirst })
 	dates := promote.Dates(test, t.Header.Span.Last, in.Challenger, in.Champion)
 	if len(dates) == 0 {
 		return nil
@@ -312,12 +356,43 @@ func barred(ctx context.Context, r *registry.Registry, version string) (*promote
 	return nil, nil
 }
 
-// selected returns the verdict on the model that the latest training selected.
-func (s *session) selected(ctx context.Context, r *registry.Registry) (train.Verdict, error) {
+// challenger is the version that the gate judges, with the verdict of the
+// training that made it.
+type challenger struct {
+	train.Verdict
+	later bool // rows that have matured since that training judge, too
+}
+
+// selected returns the version that a name means.
+func (s *session) selected(ctx context.Context, r *registry.Registry, name string) (challenger, error) {
+	if name == ofTraining {
+		v, err := s.selectedByTraining(ctx, r)
+		return challenger{Verdict: v}, err
+	}
+	v, err := r.Load(ctx, name)
+	if err != nil {
+		return challenger{}, err
+	}
+	training, err := trainingOf(v)
+	if err != nil {
+		return challenger{}, err
+	}
+	i := slices.IndexFunc(training.Verdicts, func(x train.Verdict) bool { return x.Name == v.Kind })
+	if i < 0 {
+		return challenger{}, fmt.Errorf("model %s: %s has no verdict on %s, so that the gate cannot judge it; train again", v.Version, registry.MetricsFile, v.Kind)
+	}
+	verdict := training.Verdicts[i]
+	verdict.Version, verdict.Digest = v.Version, v.Digest // not known when it was written
+	return challenger{verdict, true}, nil
+}
+
+// selectedByTraining returns the verdict on the model that the latest training
+// selected.
+func (s *session) selectedByTraining(ctx context.Context, r *registry.Registry) (train.Verdict, error) {
 	var latest train.Report
 	err := s.readReport("train_latest", &latest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return train.Verdict{}, errors.New("there is no training yet; run `churn train` first")
+		return train.Verdict{}, errors.New("there is no training yet; run `churn train` first, or name a version: `churn registry list` shows them")
 	}
 	if err != nil {
 		return train.Verdict{}, fmt.Errorf("read the report of the latest training: %w; run `churn train` again", err)
@@ -334,23 +409,32 @@ func (s *session) selected(ctx context.Context, r *registry.Registry) (train.Ver
 
 func printPromote(w io.Writer, p promotion) {
 	d := p.Decision
-	what := fmt.Sprintf("stays out: %s", d.Verdict)
-	switch {
-	case p.Changed:
-		what = fmt.Sprintf("is now in production: %s", d.Verdict)
-	case d.InProduction, d.Moves():
-		what = "is in production already"
-	}
-	fmt.Fprintf(w, "promote   %s (%s) %s", p.Version, p.Model, what)
-	if p.Previous != "" {
-		fmt.Fprintf(w, "; previous: %s", p.Previous)
-	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "promote   %s (%s) %s\n", p.Version, p.Model, p.became())
 	for _, c := range d.Criteria {
 		fmt.Fprintf(w, "          %-9s %s\n", c.Outcome, strings.TrimSpace(c.Name+" "+c.Metric)+": "+c.Text)
 	}
 	if d.Override != "" {
 		fmt.Fprintf(w, "          OVERRULED: %s\n", d.Override)
 	}
+	if d.Verdict == promote.Hold && p.Production != p.Version {
+		fmt.Fprintf(w, "          ask again once more labels have matured: `churn promote %s`\n", p.Version)
+	}
 	fmt.Fprintf(w, "          %s\n", p.Page)
+}
+
+// became says what became of the version.
+func (p promotion) became() string {
+	previous := ""
+	if p.Previous != "" {
+		previous = "; previous: " + p.Previous
+	}
+	switch {
+	case p.Changed:
+		return fmt.Sprintf("is now in production: %s%s", p.Decision.Verdict, previous)
+	case p.Production == p.Version:
+		return "is in production already" + previous
+	case p.Production == "":
+		return fmt.Sprintf("stays out: %s; nothing is in production", p.Decision.Verdict)
+	}
+	return fmt.Sprintf("stays out: %s; production stays %s", p.Decision.Verdict, p.Production)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -56,10 +57,12 @@ func (s *session) onVersion(other string, run func(*cli.Context, *registry.Regis
 	}
 }
 
+// registryList prints the sound versions. A damaged one is a failure, and hides
+// no other.
 func (s *session) registryList(c *cli.Context, r *registry.Registry) error {
-	versions, err := r.List(c.Context)
-	if err != nil {
-		return err
+	versions, damage := r.List(c.Context)
+	if damage != nil && !errors.As(damage, new(*registry.Damaged)) {
+		return damage
 	}
 	aliases, err := r.Aliases(c.Context)
 	if err != nil {
@@ -68,9 +71,13 @@ func (s *session) registryList(c *cli.Context, r *registry.Registry) error {
 	report := struct {
 		Versions []registry.Manifest `json:"versions"`
 		Aliases  registry.Aliases    `json:"aliases"`
-	}{append([]registry.Manifest{}, versions...), aliases}
-	return s.print(report, func(w io.Writer) {
-		if len(versions) == 0 {
+		Fault    string              `json:"fault,omitempty"`
+	}{Versions: append([]registry.Manifest{}, versions...), Aliases: aliases}
+	if damage != nil {
+		report.Fault = damage.Error()
+	}
+	err = s.print(report, func(w io.Writer) {
+		if len(versions) == 0 && damage == nil {
 			fmt.Fprintf(w, "no models in %s yet; `churn train` makes one\n", r)
 		}
 		for _, m := range versions {
@@ -78,6 +85,7 @@ func (s *session) registryList(c *cli.Context, r *registry.Registry) error {
 			fmt.Fprintln(w, strings.TrimRight(line, " "))
 		}
 	})
+	return errors.Join(err, damage)
 }
 
 // minute is how times are shown, in UTC.

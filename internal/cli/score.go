@@ -107,9 +107,9 @@ func (s *session) score(ctx context.Context, name string) (report score.Report, 
 // writeScores writes the tables and the report of score, and notes their paths
 // in the report.
 func (s *session) writeScores(basis workspace.Basis, started time.Time, results []score.Result, report *score.Report) error {
-	full := s.files.Prediction(fmt.Sprintf("churn_predictions_%s", report.AsOf))
+	full := s.files.Predictions(report.AsOf)
 	top := s.files.Prediction(fmt.Sprintf("churn_top_%d_%s", s.config.Score.TopK, report.AsOf))
-	latest := s.files.Prediction("batch_predictions_latest")
+	latest := s.files.LatestPredictions()
 	report.Predictions, report.TopList = full.Path, top.Path
 	writing, made := s.files.Begin(stageScore), workspace.Made{Inputs: basis.Inputs, ConfigDigest: basis.Digest(), Started: started}
 	for _, x := range []struct {

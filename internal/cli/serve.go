@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -23,7 +26,7 @@ func serveCommand(s *session) *cli.Command {
 	}
 }
 
-func (s *session) serve(c *cli.Context) error {
+func (s *session) serve(c *cli.Context) (err error) {
 	if err := s.load(c, nil); err != nil {
 		return err
 	}
@@ -31,23 +34,63 @@ func (s *session) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	models := s.follower(r)
+	models := s.follower(r, registry.Production)
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
-	running, err := server.New(server.Options{Params: s.config.Serve, Models: models, Keys: s.variable(keysName), Now: s.now, Logger: s.log, Listening: s.listening})
+	users, dossiers := s.users(r), s.dossiers(models)
+	o := server.Options{Params: s.config.Serve.Params, Models: models, Users: users, Dossiers: dossiers,
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r), Monitoring: s.monitoring()}
+	beside, err := s.openAside(c.Context, r, &o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, beside.close()) }()
+	running, err := server.New(o)
 	if err != nil {
 		return configError{err}
 	}
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	go models.Run(ctx, registryPoll, nil)
+	end := following(c.Context, append(beside.follows(s.ledgerFolders()),
+		follows{models.Run, s.ledgerFolders()},
+		follows{users.Run, []string{s.config.Paths.Predictions}},
+		follows{dossiers.Run, []string{s.config.Paths.Processed}})...)
+	defer end()
 	return running.Run(c.Context)
 }
 
-// registryPoll is how often the registry is asked which model is in production.
-const registryPoll = 5 * time.Second
+// followPoll is how often the registry and the data are looked at, beside the
+// hints that local folders give.
+const followPoll = 5 * time.Second
 
-// follower follows the alias production.
-func (s *session) follower(r *registry.Registry) *serving.Follower {
+// follows is something that looks for changes until its context ends.
+type follows struct {
+	run     func(ctx context.Context, poll time.Duration, folders []string)
+	folders []string // whose changes are a hint
+}
+
+// following runs followers until end, also while the server drains: requests
+// under way still ask them.
+func following(ctx context.Context, all ...follows) (end func()) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, f := range all {
+		running.Go(func() { f.run(ctx, followPoll, f.folders) })
+	}
+	return func() {
+		stop()
+		running.Wait()
+	}
+}
+
+// reader names this process to the registry, from which it holds models.
+func (s *session) reader() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("churn serve on %s, process %d, since %s", host, os.Getpid(), s.now().UTC().Format(time.RFC3339))
+}
+
+// follower follows an alias; only production never comes to point to nothing.
+func (s *session) follower(r *registry.Registry, alias string) *serving.Follower {
 	settings := func() serving.Settings {
 		out := serving.Settings{Score: s.config.Score, Validate: s.config.Validate, Location: s.location, Now: s.now}
 		if t, _, err := s.timelines(); err == nil {
@@ -56,7 +99,12 @@ func (s *session) follower(r *registry.Registry) *serving.Follower {
 		}
 		return out
 	}
-	return serving.NewFollower(serving.FollowOptions{Alias: registry.Production, Versions: serving.RegistryVersions(r), Settings: settings, Now: s.now, Log: s.log})
+	return serving.NewFollower(serving.FollowOptions{Alias: alias, MayEnd: alias != registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
+}
+
+// monitoring tells what the monitors, which run as jobs of their own, have left.
+func (s *session) monitoring() server.Monitoring {
+	return serving.NewMonitoring(s.config.Paths.Metrics, s.now, s.log)
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

@@ -7,10 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // running is a server as a process of its own.
@@ -18,6 +21,7 @@ type running struct {
 	url  string
 	log  *bytes.Buffer // to be read after stop
 	stop func() (code int)
+	kill func(t *testing.T) // at once
 }
 
 // startServe starts `churn serve` on any free port and waits until it listens.
@@ -42,6 +46,13 @@ func startServe(t *testing.T, dir string, environ []string, args ...string) runn
 		}
 		c.Wait() //nolint:errcheck // the exit code says it
 		return c.ProcessState.ExitCode()
+	}
+	r.kill = func(t *testing.T) {
+		stopped = true
+		if err := c.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait() //nolint:errcheck // it was killed
 	}
 	t.Cleanup(func() {
 		if !stopped {
@@ -69,6 +80,36 @@ func (r running) ask(t *testing.T, method, path, key string) (status int, body s
 	if key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
+	return do(t, request)
+}
+
+// newKey makes a key, and the line by which a server knows it.
+func newKey(t *testing.T, dir string, args ...string) (key, line string) {
+	t.Helper()
+	var report struct{ Key, Line string }
+	if err := json.Unmarshal([]byte(churn(t, dir, append([]string{"--json", "key", "new"}, args...)...).stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	return report.Key, report.Line
+}
+
+// await asks until an answer has a text: a server takes up data as it runs.
+func (r running) await(t *testing.T, path, key, want string) {
+	t.Helper()
+	var status int
+	var body string
+	for range 200 {
+		if status, body = r.ask(t, "GET", path, key); status == 200 && strings.Contains(body, want) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("%s: %d, does not say %q:\n%s", path, status, want, body)
+}
+
+// do sends a request.
+func do(t *testing.T, request *http.Request) (status int, body string) {
+	t.Helper()
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -111,16 +152,8 @@ func TestServeWithoutAModel(t *testing.T) {
 // settings do not show.
 func TestServeWithKeys(t *testing.T) {
 	dir := t.TempDir()
-	newKey := func(args ...string) (key, line string) {
-		t.Helper()
-		var report struct{ Key, Line string }
-		if err := json.Unmarshal([]byte(churn(t, dir, append([]string{"--json", "key", "new"}, args...)...).stdout), &report); err != nil {
-			t.Fatal(err)
-		}
-		return report.Key, report.Line
-	}
-	app, line1 := newKey("app", "--scopes", "read")
-	ops, line2 := newKey("--scopes", "admin,read", "--expires", "2999-12-31", "ops")
+	app, line1 := newKey(t, dir, "app", "--scopes", "read")
+	ops, line2 := newKey(t, dir, "--scopes", "admin,read", "--expires", "2999-12-31", "ops")
 	writeFile(t, filepath.Join(dir, "keys"), line1+"\n")
 	environ := []string{"CHURN_API_KEYS=" + line2}
 	r := startServe(t, dir, environ, "--set", "serve.keys_file=keys")
@@ -142,6 +175,59 @@ func TestServeWithKeys(t *testing.T) {
 	show.Env = append(show.Env, environ...)
 	if out := finish(t, show); out.code != 0 || strings.Contains(out.stdout, strings.Fields(line2)[2]) {
 		t.Errorf("config show: %d %s", out.code, out.stderr)
+	}
+}
+
+// The pages show what the commands have made, and the form's route rolls back as
+// the command does: only to a version that is sound.
+func TestServePages(t *testing.T) {
+	dir, set := twoModels(t)
+	key, line := newKey(t, dir, "boss", "--scopes", "read,admin")
+	r := startServe(t, dir, []string{"CHURN_API_KEYS=" + line}, set...)
+	for path, want := range map[string]string{"/": "Whom to call first", "/at-risk": "users</b>", "/model-card": "Roll back", "/drift": "churn monitor drift", "/at-risk.csv": "user_id,as_of_date"} {
+		r.await(t, path, key, want)
+	}
+	post := func(body string) (status int, answer string) {
+		t.Helper()
+		request, err := http.NewRequest("POST", r.url+"/admin/rollback", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Authorization": {"Bearer " + key}, "Content-Type": {"application/json"}}
+		return do(t, request)
+	}
+	var moved struct {
+		From, To, Actor string
+		ModelInUse      string `json:"model_in_use"`
+	}
+	status, body := post(`{"reason": "it named the wrong ones"}`)
+	if err := json.Unmarshal([]byte(body), &moved); err != nil || status != 200 || moved.Actor != "key boss" || moved.ModelInUse != moved.To {
+		t.Fatalf("%d %s", status, body)
+	}
+	if out := churn(t, dir, slices.Concat(set, []string{"registry", "history"})...).stdout; !strings.Contains(out, "by key boss; it named the wrong ones") {
+		t.Error(out)
+	}
+	v := decoded[struct{ Folder string }](t, dir, slices.Concat(set, []string{"registry", "show", moved.From})...)
+	if err := os.Truncate(filepath.Join(dir, "artifacts/registry", v.Folder, "bundle.json"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := post(`{"to": "` + moved.From + `", "reason": "again"}`); status != 409 || !strings.Contains(body, "production stays "+moved.To) {
+		t.Errorf("to a damaged version: %d %s", status, body)
+	}
+	if code := r.stop(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, r.log)
+	}
+}
+
+// config show tells of a webhook no more than its host: its path and query hold
+// secrets. What is used, and what other settings show, is not touched.
+func TestConfigShowHidesWebhooks(t *testing.T) {
+	const webhook = "https://name:hush@hooks.example.com/services/hush?token=hush"
+	for _, format := range [][]string{nil, {"--json"}} {
+		out := churn(t, t.TempDir(), append(format, "--set", "retrain.webhook="+webhook, "--set", "monitor.alarms.webhook="+webhook, "--set", "monitor.pushgateway="+webhook, "--set", "source.users=a/b?c", "config", "show")...)
+		if strings.Contains(out.stdout, "hush") || !strings.Contains(out.stdout, "hooks.example.com (the rest is not shown)") || !strings.Contains(out.stdout, "a/b?c") {
+			t.Errorf("%v: %s", format, out.stdout)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ type session struct {
 	bars     bool
 	asOf     pipeline.Date      // of --as-of, NoDate if not given
 	models   *registry.Registry // opened at the first need
+	warm     *string            // version that training starts from, "" = none; nil = as train.warm_start says
 }
 
 // open prepares the session for the given settings.

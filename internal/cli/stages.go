@@ -216,7 +216,7 @@ func (s *session) promoteStage(r *everything) stages.Stage {
 			return err
 		}
 		s.say(func(w io.Writer) { printPromote(w, r.Promote) })
-		if r.Promote.Previous == "" { // nothing else could serve
+		if r.Promote.Production == "" { // nothing else could serve
 			return r.Promote.held()
 		}
 		return nil

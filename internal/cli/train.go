@@ -173,21 +173,35 @@ func (s *session) trainingRows(ctx context.Context) (*dataset.Rows, pipeline.Fil
 	return rows, state, s.files.Agree(out, state, rows.Input)
 }
 
-// startsFrom returns the version in production, if training is to start from it
-// and there is one.
+// startsFrom returns the version that training starts from, nil if from none:
+// from trees none does, since they remember the rows that they have learned
+// from, and a part of those chooses settings now.
 func (s *session) startsFrom(ctx context.Context) (*registry.Version, error) {
-	if !s.config.Train.WarmStart {
-		return nil, nil
+	name, err := s.startName(ctx)
+	if err != nil || name == "" || !slices.Contains(s.config.Train.Models, train.ModelLogistic) {
+		return nil, err
+	}
+	v, err := s.version(ctx, name)
+	if err != nil || v.Kind != bundle.KindLogistic {
+		return nil, err
+	}
+	return v, nil
+}
+
+// startName returns the version that training may start from, "" if none.
+func (s *session) startName(ctx context.Context) (string, error) {
+	switch {
+	case s.warm != nil:
+		return *s.warm, nil
+	case !s.config.Train.WarmStart:
+		return "", nil
 	}
 	r, err := s.registry(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	aliases, err := r.Aliases(ctx)
-	if err != nil || aliases.Production == "" {
-		return nil, err
-	}
-	return r.Load(ctx, registry.Production)
+	return aliases.Production, err
 }
 
 // warmStart returns the model that training starts from, nil if from none.

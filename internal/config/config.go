@@ -9,13 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
+	"churn/internal/serving/predictionlog"
 	"churn/internal/table"
 	"churn/pipeline"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
+	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
 	"churn/pipeline/promote"
 	"churn/pipeline/retrain"
@@ -23,6 +26,8 @@ import (
 	"churn/pipeline/source"
 	"churn/pipeline/train"
 	"churn/pipeline/validate"
+	"churn/registry"
+	"churn/registry/store"
 	"churn/server"
 )
 
@@ -50,8 +55,8 @@ type Config struct {
 	Retrain  retrain.Params  `mapstructure:"retrain"`
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
-	Serve    server.Params   `mapstructure:"serve"`
-	Monitor  Monitor         `mapstructure:"monitor"`
+	Serve    Serve           `mapstructure:"serve"`
+	Monitor  monitor.Params  `mapstructure:"monitor"`
 }
 
 // Data says how tables are written.
@@ -70,6 +75,7 @@ type Paths struct {
 	Metrics     string `mapstructure:"metrics"`
 	Reports     string `mapstructure:"reports"`
 	Registry    string `mapstructure:"registry"`
+	Cache       string `mapstructure:"cache"`
 }
 
 // Generate is the world that churn generate simulates.
@@ -90,10 +96,33 @@ type Registry struct {
 	Actor    string `mapstructure:"actor"`     // who moves aliases; "" = user@machine
 }
 
-// Monitor is read by the monitors.
-type Monitor struct {
-	WarnPSI float64 `mapstructure:"warn_psi"`
-	FailPSI float64 `mapstructure:"fail_psi"`
+// Serve is the server, and what it keeps beside answering.
+type Serve struct {
+	server.Params `mapstructure:",squash"`
+	Shadow        string               `mapstructure:"shadow"` // alias of a second model that scores the same requests; "" = none
+	Log           predictionlog.Params `mapstructure:"log"`
+}
+
+// Validate returns all faults, each with its dotted key.
+func (s Serve) Validate() error {
+	err := errors.Join(s.Params.Validate(), s.Log.Validate())
+	if s.Shadow != "" && s.Shadow != registry.Challenger && s.Shadow != registry.Previous {
+		err = errors.Join(err, fmt.Errorf("serve.shadow: %q is no second model; use %s, %s or nothing", s.Shadow, registry.Challenger, registry.Previous))
+	}
+	return err
+}
+
+// Validate returns all faults, each with its dotted key.
+func (r Registry) Validate() (err error) {
+	if r.URL != "" {
+		if fault := store.CheckURL(r.URL); fault != nil {
+			err = fmt.Errorf("registry.url: %w; the path of a folder goes into paths.registry", fault)
+		}
+	}
+	if r.KeepDays < 0 {
+		err = errors.Join(err, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", r.KeepDays))
+	}
+	return err
 }
 
 // Defaults returns the built-in settings of a profile.
@@ -117,8 +146,8 @@ func Defaults(profile string) Config {
 		Retrain:  retrain.Defaults(),
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
-		Serve:    server.Defaults(),
-		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
+		Serve:    Serve{Params: server.Defaults(), Log: predictionlog.Defaults()},
+		Monitor:  monitor.Defaults(),
 	}
 	if profile == ProfileSeed {
 		c.Prepare.Dense = true
@@ -142,23 +171,13 @@ func (c *Config) Check() error {
 	if _, err := table.ParseFormat(c.Data.Format); err != nil {
 		errs = append(errs, fmt.Errorf("data.format: %w", err))
 	}
-	for _, p := range [][2]string{{"paths.data", c.Paths.Data}, {"paths.artifacts", c.Paths.Artifacts}} {
-		if p[1] == "" {
-			errs = append(errs, fmt.Errorf("%s: is empty; name a folder", p[0]))
-		}
-	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
-		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate())
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Registry.KeepDays < 0 {
-		errs = append(errs, fmt.Errorf("registry.keep_days: %d is out of range; use 0 or more", c.Registry.KeepDays))
-	}
-	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
-		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))
-	}
+	errs = append(errs, c.Registry.Validate(), c.Paths.validate())
 	return errors.Join(errs...)
 }
 
@@ -187,6 +206,19 @@ func (c *Config) Simulation() (generate.Params, error) {
 	return p, errors.Join(errs...)
 }
 
+// validate returns all faults, each with its dotted key.
+func (p *Paths) validate() (err error) {
+	for _, f := range [][2]string{{"paths.data", p.Data}, {"paths.artifacts", p.Artifacts}} {
+		if f[1] == "" {
+			err = errors.Join(err, fmt.Errorf("%s: is empty; name a folder", f[0]))
+		}
+	}
+	if strings.Contains(p.Registry, "://") {
+		err = errors.Join(err, errors.New("paths.registry: is the path of a folder; the URL of an object store goes into registry.url"))
+	}
+	return err
+}
+
 // derive fills in the paths that were left open.
 func (p *Paths) derive() {
 	set := func(path *string, root, name string) {
@@ -201,6 +233,7 @@ func (p *Paths) derive() {
 	set(&p.Metrics, p.Artifacts, "metrics")
 	set(&p.Reports, p.Artifacts, "reports")
 	set(&p.Registry, p.Artifacts, "registry")
+	set(&p.Cache, p.Artifacts, "cache")
 }
 
 // Digest identifies the settings in v, the sections that a stage reads.

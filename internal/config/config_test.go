@@ -65,6 +65,28 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
+// What cannot be the registry is a fault of the settings, not a folder of that
+// name, nor a surprise at the first use; and no secret is shown.
+func TestRegistryURL(t *testing.T) {
+	for url, want := range map[string]string{
+		"": "", "s3://bucket": "", "s3://bucket/a/b?region=eu-central-1&endpoint=http://127.0.0.1:9": "", "gs://bucket/a/": "", "azblob://container": "",
+		"ftp://x/y": "available schemes: azblob, gs, s3", "s3:/bucket": "names no bucket", "s3:bucket": "names no bucket", "s3://": "names no bucket", "s3:///folder": "names no bucket", "S3://bucket": "names no bucket",
+		"mem://": "gone at the end of a command", "models": "goes into paths.registry", "s3://bucket/../x": "cannot be the name", "s3://key:hush@bucket": "credentials are taken from the environment",
+		"s3://key:hush@buc ket": "no URL", "file:///x": "available schemes",
+	} {
+		_, err := Load(Request{Set: []string{"registry.url=" + url}})
+		if want == "" && err == nil {
+			continue
+		}
+		if want == "" || err == nil || !strings.HasPrefix(err.Error(), "registry.url: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v, want %q", url, err, want)
+		}
+	}
+	if _, err := Load(Request{Set: []string{"paths.registry=s3://bucket"}}); err == nil || !strings.Contains(err.Error(), "goes into registry.url") {
+		t.Errorf("a URL as a folder: %v", err)
+	}
+}
+
 // Any text in a file: an error or a sound configuration, never a panic.
 func FuzzFile(f *testing.F) {
 	f.Add("labels: {window_days: 7.5}")

@@ -322,7 +322,12 @@ func flatten(c Config) map[string]any {
 		switch v.Kind() {
 		case reflect.Struct:
 			for i := range v.NumField() {
-				walk(strings.TrimPrefix(prefix+"."+v.Type().Field(i).Tag.Get("mapstructure"), "."), v.Field(i))
+				tag := v.Type().Field(i).Tag.Get("mapstructure")
+				if tag == ",squash" { // its fields stand among ours
+					walk(prefix, v.Field(i))
+					continue
+				}
+				walk(strings.TrimPrefix(prefix+"."+tag, "."), v.Field(i))
 			}
 		case reflect.Map:
 			for _, k := range v.MapKeys() {

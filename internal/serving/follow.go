@@ -43,6 +43,7 @@ type Follower struct {
 	current atomic.Pointer[Predictor]
 
 	looking sync.Mutex // held by who looks at the registry
+	grip    grip       // likewise
 	mu      sync.Mutex // over what follows
 	in      Pointer    // what current is
 	refused Pointer
@@ -55,6 +56,7 @@ var _ server.Models = (*Follower)(nil)
 type FollowOptions struct {
 	Alias    string
 	Versions Versions
+	Reader   string          // names this process to whom Versions keeps the model in use, if it is a Holder; "" = it is not kept
 	MayEnd   bool            // the alias may come to point to nothing; then there is no model
 	Settings func() Settings // of a predictor, asked for each
 	Now      func() time.Time
@@ -67,8 +69,9 @@ func NewFollower(o FollowOptions) *Follower {
 }
 
 // Run looks at the registry every poll, and soon after a change in one of the
-// folders, until ctx ends.
+// folders, until ctx ends. Then it gives up its hold on the model in use.
 func (f *Follower) Run(ctx context.Context, poll time.Duration, folders []string) {
+	defer f.release(ctx)
 	notice(ctx, poll, folders, func(ctx context.Context) { f.Reload(ctx) }) //nolint:errcheck // in the status and the log
 }
 
@@ -79,6 +82,9 @@ func (f *Follower) Current() server.Predictor {
 	}
 	return nil
 }
+
+// Predictor returns the model in use, or nil.
+func (f *Follower) Predictor() *Predictor { return f.current.Load() }
 
 // Status says what is known of the model in use, and why a newer one is not.
 func (f *Follower) Status() server.ModelStatus {
@@ -92,6 +98,7 @@ func (f *Follower) Status() server.ModelStatus {
 func (f *Follower) Reload(ctx context.Context) error {
 	f.looking.Lock()
 	defer f.looking.Unlock()
+	defer f.hold(ctx)
 	at, err := f.options.Versions.Point(ctx, f.options.Alias)
 	switch {
 	case err != nil:

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,59 +142,6 @@ func ask(s *server.Server, user string) (status int, version string, risk float6
 	}
 	json.Unmarshal(w.Body.Bytes(), &answer) //nolint:errcheck // the status tells
 	return w.Code, answer.Version, answer.Risk
-}
-
-// The law: 100 changes of the model under load fail no request, and every
-// answer names the version whose number it is.
-func TestSwapsUnderLoad(t *testing.T) {
-	const models, swaps = 7, 100
-	shelf, risks := newShelf(), map[string]float64{}
-	bundles := make([][]byte, models)
-	for i := range bundles {
-		risk := 0.1 + float64(i)/10
-		bundles[i] = constantBundle(t, risk)
-		risks[fmt.Sprintf("v%04d", i)] = risk
-	}
-	follower := newTestFollower(shelf, io.Discard)
-	running := newServer(t, func(o *server.Options) { o.Models = follower })
-	change := func(i int) {
-		version := fmt.Sprintf("v%04d", i%models)
-		shelf.put(version, version+"-digest", bundles[i%models])
-		if err := follower.Reload(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-	change(0)
-	var asked atomic.Int64
-	var load sync.WaitGroup
-	stop := make(chan struct{})
-	for range 2 {
-		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				status, version, risk := ask(running, "u1")
-				if want, ok := risks[version]; status != 200 || !ok || math.Abs(risk-want) > 1e-12 {
-					t.Errorf("status %d, version %q, risk %v", status, version, risk)
-				}
-				asked.Add(1)
-			}
-		})
-	}
-	for i := 1; i <= swaps; i++ {
-		for before := asked.Load(); asked.Load() < before+5; { // load between any two swaps
-			time.Sleep(50 * time.Microsecond)
-		}
-		change(i)
-	}
-	close(stop)
-	load.Wait()
-	if s := follower.Status(); s.Swaps != swaps+1 || s.Refusals != 0 || s.Errors != 0 {
-		t.Errorf("%d requests, status %+v", asked.Load(), s)
-	}
 }
 
 // Whatever the registry comes to, the model in use goes on, and the status says

@@ -34,9 +34,12 @@ func TestOnlineEqualsBatch(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		users = 500
 	}
-	w := newWorld(t, users)
+	w := newWorld(t, users+users/20) // some sign up after the as-of date
+	if n := w.existing(); n < users {
+		t.Fatalf("%d users on %s, want %d", n, w.asOf, users)
+	}
 	for _, m := range w.models(t) {
-		n := users
+		n := len(w.users)
 		if m.Bundle.Kind == bundle.KindGBDT {
 			n /= 5 // of the law only the last step is another
 		}
@@ -44,6 +47,16 @@ func TestOnlineEqualsBatch(t *testing.T) {
 			t.Errorf("%s: %d of %d users differ, such as: %s", m.Bundle.Kind, len(d), n, d[0])
 		}
 	}
+}
+
+// existing counts the users who have a snapshot on the as-of date.
+func (w *world) existing() (n int) {
+	for i := range w.timelines {
+		if h, _ := w.timelines[i].Cut(w.asOf, &w.span); h.Exists() {
+			n++
+		}
+	}
+	return n
 }
 
 // The mutants: a request without known_at, or with the repeated ids made

@@ -2,7 +2,7 @@ package serving
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	"churn/model/bundle"
 	"churn/registry"
@@ -21,16 +21,19 @@ func (r *registryVersions) Point(ctx context.Context, alias string) (Pointer, er
 	if err != nil || aliases.Of(alias) == "" {
 		return Pointer{}, err
 	}
-	versions, err := r.registry.List(ctx)
+	m, err := r.registry.Manifest(ctx, aliases.Of(alias)) // and no other: one that is damaged is no hindrance
+	return Pointer{m.Version, m.Digest}, err
+}
+
+var _ Holder = (*registryVersions)(nil)
+
+// Hold keeps a version from being collected.
+func (r *registryVersions) Hold(ctx context.Context, version, reader string, until, now time.Time) (Held, error) {
+	lease, err := r.registry.Hold(ctx, version, reader, until, now)
 	if err != nil {
-		return Pointer{}, err
+		return nil, err
 	}
-	for i := range versions {
-		if m := &versions[i]; m.Version == aliases.Of(alias) {
-			return Pointer{m.Version, m.Digest}, nil
-		}
-	}
-	return Pointer{}, fmt.Errorf("registry: %s is %s, which is not there", alias, aliases.Of(alias))
+	return lease, nil
 }
 
 // Load returns a version, all of its digests checked, that must answer the rows
@@ -54,4 +57,17 @@ func (r *registryVersions) Load(ctx context.Context, version string) (Version, e
 		return b.Answers(sample)
 	}
 	return Version{Info: info, Bundle: v.Files[registry.BundleFile], Check: check}, nil
+}
+
+// FeatureSets returns what tells the fingerprints of the features of all models
+// in a registry, by digest of the version.
+func FeatureSets(r *registry.Registry) func(ctx context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (map[string]string, error) {
+		versions, err := r.List(ctx)
+		out := map[string]string{}
+		for i := range versions {
+			out[versions[i].Digest] = versions[i].Lineage.FeatureSet
+		}
+		return out, err
+	}
 }

@@ -39,6 +39,7 @@ type world struct {
 	users     [][]string            // in the order of validate.UserColumns
 	events    map[string][][]string // by user, in the order of the file and of validate.EventColumns
 	timelines []pipeline.Timeline
+	prepared  string // path of the file of timelines
 	span      pipeline.Span
 	asOf      pipeline.Date
 	settings  Settings
@@ -149,6 +150,7 @@ func (w *world) prepare(t testing.TB, dir string) {
 	if _, err := prepare.Run(context.Background(), data, v, prepare.Header{}, prepare.Defaults(), out, nil); err != nil {
 		t.Fatal(err)
 	}
+	w.prepared = out.Timelines
 	stored, err := prepare.OpenTimelines(out.Timelines)
 	if err != nil {
 		t.Fatal(err)

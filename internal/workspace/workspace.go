@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -84,6 +86,37 @@ func (w *Workspace) TrainingSet() Output {
 // Prediction is a table of predictions.
 func (w *Workspace) Prediction(name string) Output {
 	return Output{w.table(w.Paths.Predictions, name), "score"}
+}
+
+// latestPredictions is the table that the last scoring wrote, of whatever date.
+const latestPredictions = "batch_predictions_latest"
+
+// LatestPredictions is the table of the last scoring.
+func (w *Workspace) LatestPredictions() Output { return w.Prediction(latestPredictions) }
+
+// datedPredictions begins the names of the tables that are kept, one an as-of
+// date.
+const datedPredictions = "churn_predictions_"
+
+// Predictions is the table of an as-of date.
+func (w *Workspace) Predictions(asOf pipeline.Date) Output {
+	return w.Prediction(datedPredictions + asOf.String())
+}
+
+// KeptPredictions lists the tables of predictions by rising as-of date.
+func (w *Workspace) KeptPredictions() (out []Output, err error) {
+	entries, err := os.ReadDir(w.Paths.Predictions)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries { // sorted by name
+		name, ok := strings.CutSuffix(e.Name(), "."+string(w.Format))
+		date, dated := strings.CutPrefix(name, datedPredictions)
+		if _, bad := pipeline.ParseDate(date); ok && dated && bad == nil {
+			out = append(out, w.Prediction(name))
+		}
+	}
+	return out, err
 }
 
 // Metrics is the path of a JSON report.
@@ -170,6 +203,28 @@ func (w *Workspace) Manifest(out Output) (pipeline.Manifest, error) {
 	return m, nil
 }
 
+// Mark returns a text that changes whenever an output or its manifest is
+// written. It reads neither. Without both of them it fails with fs.ErrNotExist.
+func (w *Workspace) Mark(out Output) (string, error) {
+	mark, gone := "", 0
+	for _, path := range []string{out.Path, manifestPath(out.Path)} {
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			gone++
+			mark += "gone "
+		case err != nil:
+			return "", err
+		default:
+			mark += fmt.Sprintf("%d@%d ", info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	if gone == 2 {
+		return "", missingError{out}
+	}
+	return mark, nil
+}
+
 // Agree checks the digest of an output that was read against its manifest.
 func (w *Workspace) Agree(out Output, state pipeline.FileState, sha256 string) error {
 	if state.SHA256 != sha256 {
@@ -178,9 +233,20 @@ func (w *Workspace) Agree(out Output, state pipeline.FileState, sha256 string) e
 	return nil
 }
 
+// missingError says which stage writes an output that is not there. It is
+// fs.ErrNotExist.
+type missingError struct{ Output }
+
+func (e missingError) Error() string {
+	return fmt.Sprintf("%s is not there yet; run `churn %s` first", e.Path, e.Stage)
+}
+
+// Is makes it fs.ErrNotExist.
+func (missingError) Is(target error) bool { return target == fs.ErrNotExist } //nolint:errorlint // the very value
+
 func missing(out Output, err error) error {
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s is not there yet; run `churn %s` first", out.Path, out.Stage)
+		return missingError{out}
 	}
 	return err
 }

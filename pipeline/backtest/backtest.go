@@ -23,6 +23,7 @@ import (
 	"churn/internal/parallel"
 	"churn/model/bundle"
 	"churn/model/metric"
+	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/evaluate"
@@ -188,8 +189,10 @@ type trained struct {
 	kind   string
 	note   string // why
 	// of the selected model
-	split   train.Split
-	verdict train.Verdict
+	split     train.Split
+	verdict   train.Verdict
+	reference *profile.Reference // of its training rows
+	promise   float64            // ROC-AUC of its test period
 }
 
 // train returns the selected model of a training, if it passed.
@@ -210,9 +213,11 @@ func (r *runner) train(ctx context.Context, asOf pipeline.Date) (trained, error)
 		return out, nil
 	}
 	out.rows = report.Split.TrainRows
-	for _, c := range candidates {
-		if c.Measured.Name == report.Selection.Name {
+	for i := range candidates {
+		if c := &candidates[i]; c.Measured.Name == report.Selection.Name {
 			out.bundle, out.kind, out.split, out.verdict = c.Bundle, c.Measured.Name, report.Split, c.Verdict
+			reference := c.Papers().Profile
+			out.reference, out.promise = &reference, c.Measured.Find(train.ROCAUC).Value
 			return out, nil
 		}
 	}
@@ -275,6 +280,7 @@ func (r *runner) judge(t trained, line *production) (promote.Decision, error) {
 		if err != nil {
 			return promote.Decision{}, err
 		}
+		champion.Promise = line.serves.promise
 		in.Champion = &champion
 	}
 	test := r.rows.Between(t.split.TestFirst, t.split.TestLast)
@@ -289,7 +295,7 @@ func (r *runner) judge(t trained, line *production) (promote.Decision, error) {
 // contender returns a trained model as the gate sees it, named by its date.
 func (t trained) contender() (promote.Contender, error) {
 	m, err := score.NewModel(t.bundle, t.asOf.String())
-	return promote.Contender{Model: m, TrainLast: t.split.TrainLast}, err
+	return promote.Contender{Model: m, TrainLast: t.split.TrainLast, Reference: t.reference}, err
 }
 
 // serve scores the rows of a period by every line and measures the scores.

@@ -119,6 +119,25 @@ func TestProductionStays(t *testing.T) {
 	}
 }
 
+// The gate of a backtest knows what each model was trained on, and what its
+// training promised, as that of production does.
+func TestContendersHavePapers(t *testing.T) {
+	rows := world(200, 40)
+	r := runner{rows: rows, definition: definition(), gate: promote.Defaults()}
+	made, err := r.train(t.Context(), 20000+7*28)
+	if err != nil || made.bundle == nil {
+		t.Fatalf("%v, %s", err, made.note)
+	}
+	c, err := made.contender()
+	if err != nil || c.Reference == nil || c.Reference.Rows != made.split.TrainRows || c.Reference.Score.Rows != made.split.TestRows || !(made.promise > 0.5) {
+		t.Fatalf("%+v, promise %v, %v", c.Reference, made.promise, err)
+	}
+	d, err := r.judge(made, &production{name: LineGated, serves: made, models: 1})
+	if err != nil || d.Champion == nil || !d.InProduction {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
 // The laws of the lines: the frozen one keeps its first model, the latest one
 // takes each, and the gated one takes just those that the gate promoted.
 func TestLines(t *testing.T) {

@@ -3,6 +3,7 @@ package prepare
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 
 	"churn/internal/wire"
 	"churn/pipeline"
@@ -116,6 +117,33 @@ func (d *decoder) timeline() (t pipeline.Timeline) {
 		previous = t.Days[i].Day
 	}
 	return t
+}
+
+// pass goes on to the end of a timeline whose id has been read, and decodes
+// nothing.
+func (d *decoder) pass() {
+	d.Varint()
+	d.Byte()
+	for range 3 {
+		d.Bytes(d.Uvarint())
+	}
+	for days := d.Count(); days > 0 && !d.Bad(); days-- {
+		d.passDay()
+	}
+}
+
+func (d *decoder) passDay() {
+	d.Varint()
+	d.Uvarint()
+	var f pipeline.DayFacts
+	present, numbers := d.Uvarint(), len(counts(&f))
+	for n := bits.OnesCount64(present & (1<<numbers - 1)); n > 0; n-- {
+		d.Uvarint()
+	}
+	d.Bytes(8 * uint64(bits.OnesCount64(present>>numbers)))
+	for n := d.Count(); n > 0; n-- {
+		d.Uvarint()
+	}
 }
 
 func (d *decoder) day(f *pipeline.DayFacts, previous pipeline.Date) {

@@ -164,9 +164,23 @@ func (b *builder) commit() (err error) {
 // scratch is memory that buckets use one after the other.
 type scratch struct{ staged, sorted staged }
 
+// block is a run of users on its way to the file.
+type block struct {
+	payload []byte
+	users   int
+}
+
+// room returns the block that takes the next user.
+func (p *part) room() *block {
+	if n := len(p.blocks); n == 0 || len(p.blocks[n-1].payload) >= blockSize {
+		p.blocks = append(p.blocks, block{})
+	}
+	return &p.blocks[len(p.blocks)-1]
+}
+
 // part is the output of one bucket of users.
 type part struct {
-	payload             []byte
+	blocks              []block
 	users               int
 	daily, clean, event *table.Batch
 	events, days, late  int64
@@ -193,8 +207,10 @@ func (b *builder) build(ctx context.Context) error {
 // append writes one part to all outputs, up to the first error: a full disk
 // need not be told of once a file.
 func (b *builder) append(p *part) error {
-	if err := b.timelines.append(p.payload, p.users); err != nil {
-		return err
+	for _, x := range p.blocks {
+		if err := b.timelines.append(x.payload, x.users); err != nil {
+			return err
+		}
 	}
 	if err := b.daily.Append(p.daily); err != nil {
 		return err
@@ -270,7 +286,9 @@ func (b *builder) add(p *part, user pipeline.User, s *staged, from, to int) {
 		appendEvents(p.event, user, s.events[from:to], s.texts[from:to], b.vocabulary, b.courseName)
 	}
 	t := pipeline.NewTimeline(user, s.events[from:to], b.vocabulary)
-	p.payload = encodeTimeline(p.payload, &t)
+	x := p.room()
+	x.payload = encodeTimeline(x.payload, &t)
+	x.users++
 	p.users++
 	p.events += int64(to - from)
 	for i := range t.Days {

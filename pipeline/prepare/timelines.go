@@ -24,6 +24,9 @@ import (
 //	block = payload length | CRC-32C of the payload | payload (a run of users)
 //	end   = 0 | number of users
 //
+// A block ends with the user that fills blockSize, so that one user can be
+// looked up by reading little.
+//
 // Lengths, counts and checksums are 32-bit little endian.
 const magic = "CHURNTL1"
 
@@ -36,6 +39,11 @@ type Header struct {
 	EventTypes     []string      `json:"event_types"`
 	ActivityEvents []string      `json:"activity_events"`
 }
+
+// blockSize is the size from which a block is full, in bytes. Each holds the
+// users of one bucket of validate or a part of them: below some 200,000 users
+// buckets are smaller than this.
+const blockSize = 1 << 20
 
 // castagnoli has hardware support on the usual processors.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
@@ -124,23 +132,29 @@ func (t *Timelines) damaged(err error) error {
 	return fmt.Errorf("%s is damaged (%w); run `churn prepare` again", t.path, err)
 }
 
-func (t *Timelines) readHeader() error {
-	head := make([]byte, len(magic)+4)
-	if _, err := io.ReadFull(t.in, head); err != nil {
-		return t.damaged(err)
-	}
-	n := binary.LittleEndian.Uint32(head[len(magic):])
-	if string(head[:len(magic)]) != magic || int64(n) > t.size {
-		return t.damaged(errors.New("not a file of timelines of this version"))
-	}
-	text := make([]byte, n)
-	if _, err := io.ReadFull(t.in, text); err != nil {
-		return t.damaged(err)
-	}
-	if err := json.Unmarshal(text, &t.Header); err != nil {
+func (t *Timelines) readHeader() (err error) {
+	if t.Header, _, err = readHeader(t.in, t.size); err != nil {
 		return t.damaged(err)
 	}
 	return nil
+}
+
+// readHeader reads the header of a file of that size, and returns where the
+// blocks begin.
+func readHeader(in io.Reader, size int64) (h Header, blocks int64, err error) {
+	head := make([]byte, len(magic)+4)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return h, 0, err
+	}
+	n := binary.LittleEndian.Uint32(head[len(magic):])
+	if string(head[:len(magic)]) != magic || int64(n) > size {
+		return h, 0, errors.New("not a file of timelines of this version")
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(in, text); err != nil {
+		return h, 0, err
+	}
+	return h, int64(len(head)) + int64(n), json.Unmarshal(text, &h)
 }
 
 // Next returns the payload of the next block for DecodeBlock; ok is false

@@ -143,6 +143,16 @@ func (d Decision) Overrule(reason string) Decision {
 	return d
 }
 
+// Uncompared returns a decision that was made without the champion because that
+// could not be read: nothing is proven against it, so what was PROMOTE is HOLD.
+func (d Decision) Uncompared(champion string) Decision {
+	d.First, d.Champion = false, &Side{Version: champion, TrainLast: pipeline.NoDate, Learned: pipeline.NoDate}
+	if d.Verdict == Promote {
+		d.Verdict, d.Reason = Hold, champion+", which is in production, cannot be read, so that nothing is proven against it"
+	}
+	return d
+}
+
 // Moves reports whether the challenger goes into production: by the verdict, or
 // because it was overruled.
 func (d Decision) Moves() bool {

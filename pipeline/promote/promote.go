@@ -59,6 +59,7 @@ type Input struct {
 	Champion   *Contender    // nil: nothing is in production yet
 	Training   train.Verdict // of the training that made the challenger
 	Barred     *Barred       // nil: it was never rolled back from
+	Shadow     *Shadow       // nil: no server has compared the two models
 	Evaluate   evaluate.Params
 	Value      evaluate.Value
 }
@@ -141,6 +142,7 @@ func (j *judge) all() error {
 	j.barred()
 	j.training()
 	j.question()
+	j.shadow()
 	if !j.evidence() {
 		return nil
 	}

@@ -315,6 +315,36 @@ func TestTooLittleIsHeld(t *testing.T) {
 	expect(t, decide(t, in), Hold, "evidence", Unproven)
 }
 
+// What servers have seen of a challenger is shown and never promotes; one that
+// did not answer is held, however much better it is.
+func TestShadow(t *testing.T) {
+	rows := world(800, 6, 8)
+	better, equal := match(t, rows, truth(), weights{0.7, 0.3, 0, 0}), match(t, rows, truth(), truth())
+	for name, c := range map[string]struct {
+		in      Input
+		shadow  Shadow
+		verdict Verdict
+		outcome Outcome
+		text    string
+	}{
+		"better and alike": {better, Shadow{Rows: 1000, MeanAbsolute: 0.01, RankCorrelation: 0.99, SameTier: 0.97, Milliseconds: 0.012}, Promote, Pass, "1000 requests, 0.012 ms each: risks differ by 0.010 on average, rank correlation 0.990, 97.0% in the same tier"},
+		"better, unlike":   {better, Shadow{Rows: 1000, MeanAbsolute: 0.4, RankCorrelation: -0.5}, Promote, Pass, "correlation -0.500"},
+		"equal and alike":  {equal, Shadow{Rows: 1_000_000, RankCorrelation: 1, SameTier: 1}, Hold, Pass, "1000000 requests"},
+		"better, failing":  {better, Shadow{Rows: 999, Failed: 1}, Hold, Unproven, "no risk to 1 of 1000 requests"},
+		"other features":   {better, Shadow{Skipped: 7}, Promote, Pass, "none of 7 requests"},
+	} {
+		c.in.Shadow = &c.shadow
+		d := decide(t, c.in)
+		expect(t, d, c.verdict, "shadow", c.outcome)
+		if text := d.Find("shadow").Text; !strings.Contains(text, c.text) || !strings.Contains(string(d.Markdown()), text) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if c := decide(t, better).Find("shadow"); c.Name != "" {
+		t.Errorf("without a server: %+v", c)
+	}
+}
+
 // Other reasons not to promote.
 func TestOtherCriteria(t *testing.T) {
 	rows := world(800, 6, 8)

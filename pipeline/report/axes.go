@@ -1,8 +1,7 @@
 package report
 
 import (
-	"math"
-
+	"churn/internal/figures"
 	"churn/pipeline"
 )
 
@@ -10,7 +9,7 @@ import (
 func shares(label string) axis {
 	a := axis{label: label, max: 1}
 	for k := range 6 {
-		a.ticks = append(a.ticks, tick{float64(k) / 5, percent(float64(k) / 5)})
+		a.ticks = append(a.ticks, tick{float64(k) / 5, figures.Percent(float64(k) / 5)})
 	}
 	return a
 }
@@ -21,40 +20,12 @@ const wanted = 5
 // numbers is an axis that holds the values and begins and ends at a tick.
 // Values that are not finite do not count.
 func numbers(label string, values []float64, write func(float64) string) axis {
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, v := range values {
-		if finite(v) {
-			low, high = min(low, v), max(high, v)
-		}
-	}
-	if low > high {
-		low, high = 0, 1
-	}
-	step := niceStep(high - low)
-	first, last := math.Floor(low/step), math.Ceil(high/step)
-	if first == last {
-		last++
-	}
 	a := axis{label: label}
-	for k := first; k <= last; k++ {
-		a.ticks = append(a.ticks, tick{k * step, write(k * step)})
+	for _, v := range figures.Ticks(values, wanted) {
+		a.ticks = append(a.ticks, tick{v, write(v)})
 	}
-	a.min, a.max = first*step, last*step
+	a.min, a.max = a.ticks[0].at, a.ticks[len(a.ticks)-1].at
 	return a
-}
-
-// niceStep returns a step of 1, 2 or 5 times a power of ten.
-func niceStep(width float64) float64 {
-	if !(width > 0) {
-		return 1
-	}
-	power := math.Pow(10, math.Floor(math.Log10(width/wanted)))
-	for _, k := range []float64{1, 2, 5} {
-		if width/(k*power) <= wanted {
-			return k * power
-		}
-	}
-	return 10 * power
 }
 
 // mostDates is how many written dates fit below a chart, and margin the share

@@ -14,6 +14,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"churn/internal/figures"
 )
 
 // This file alone knows the plotting library.
@@ -80,10 +82,8 @@ type point struct{ x, y, low, high float64 }
 // bare is a point without an interval.
 func bare(x, y float64) point { return point{x, y, math.NaN(), math.NaN()} }
 
-func (p point) drawable() bool { return finite(p.x) && finite(p.y) }
-func (p point) interval() bool { return finite(p.low) && finite(p.high) }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+func (p point) drawable() bool { return figures.Finite(p.x) && figures.Finite(p.y) }
+func (p point) interval() bool { return figures.Finite(p.low) && figures.Finite(p.high) }
 
 // series is one set of points with its entry in the legend.
 type series struct {

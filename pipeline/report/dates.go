@@ -1,6 +1,7 @@
 package report
 
 import (
+	"churn/internal/figures"
 	"churn/model/metric"
 	"churn/pipeline"
 	"churn/pipeline/evaluate"
@@ -48,7 +49,7 @@ func qualityFigure(groups []evaluate.Group) figure {
 		values = append(values, m.Value, m.High, r.Value, r.High)
 	}
 	return draws("Quality by as-of date", "Higher is better; the shades are intervals. A falling line calls for a new training.",
-		chart{x: calendar("as-of date", dates), y: numbers("PR-AUC", values, plain), series: []series{rule, model}}, groupTable(groups))
+		chart{x: calendar("as-of date", dates), y: numbers("PR-AUC", values, figures.Plain), series: []series{rule, model}}, groupTable(groups))
 }
 
 // ratesFigure sets the mean risk beside the churn rate, which moves.
@@ -64,5 +65,5 @@ func ratesFigure(groups []evaluate.Group) figure {
 		values = append(values, g.MeanRisk, observed.Value, observed.High)
 	}
 	return draws("Mean risk and churn rate over time", "Where the line leaves the intervals of the dots, the rate has moved and the model has not.",
-		chart{x: calendar("as-of date", dates), y: numbers("share of the users at risk", values, percent), series: []series{risk, rate}}, groupTable(groups))
+		chart{x: calendar("as-of date", dates), y: numbers("share of the users at risk", values, figures.Percent), series: []series{risk, rate}}, groupTable(groups))
 }

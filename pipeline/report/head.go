@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"churn/internal/figures"
 	"churn/model/metric"
 	"churn/pipeline/evaluate"
 	"churn/pipeline/train"
@@ -49,7 +50,7 @@ func verdict(e evaluate.Evaluation) (tone, text string) {
 	switch {
 	case e.Suspicion.Reason != "":
 		return "bad", "Too good to be true: do not use this model before a leak is ruled out."
-	case !finite(rank.Value):
+	case !figures.Finite(rank.Value):
 		return "unclear", "This model could not be compared with the simple rule."
 	case rank.Value <= 0:
 		return "bad", "This model does not beat the simple rule: use the rule."
@@ -66,13 +67,13 @@ func sentences(e evaluate.Evaluation) (out []string) {
 	if s := named(e); s != "" {
 		out = append(out, s)
 	}
-	if d := evaluate.Find(e.OverRule, metric.PRAUC); finite(d.Value) {
+	if d := evaluate.Find(e.OverRule, metric.PRAUC); figures.Finite(d.Value) {
 		out = append(out, fmt.Sprintf("In ranking (PR-AUC: 1 is perfect, a blind guess gets the churn rate) the model reaches %s and the rule %s; the difference is %s.",
-			decimals(3)(e.Cohort.Find(metric.PRAUC).Value), decimals(3)(evaluate.Find(e.Cohort.Rule, metric.PRAUC).Value), confident(d, signed(decimals(3)))))
+			figures.Decimals(3)(e.Cohort.Find(metric.PRAUC).Value), figures.Decimals(3)(evaluate.Find(e.Cohort.Rule, metric.PRAUC).Value), confident(d, figures.Signed(figures.Decimals(3)))))
 	}
-	if d := evaluate.Find(e.OverRule, metric.ProfitAtCapacity); finite(d.Value) {
+	if d := evaluate.Find(e.OverRule, metric.ProfitAtCapacity); figures.Finite(d.Value) {
 		out = append(out, fmt.Sprintf("In money, contacting %s users a date brings %s by the model and %s by the rule; the difference is %s.",
-			whole(e.Value.Capacity), money(e.Cohort.Find(metric.ProfitAtCapacity).Value), money(evaluate.Find(e.Cohort.Rule, metric.ProfitAtCapacity).Value), confident(d, signed(money))))
+			figures.Whole(e.Value.Capacity), figures.Money(e.Cohort.Find(metric.ProfitAtCapacity).Value), figures.Money(evaluate.Find(e.Cohort.Rule, metric.ProfitAtCapacity).Value), confident(d, figures.Signed(figures.Money))))
 	}
 	return out
 }
@@ -82,7 +83,7 @@ func sentences(e evaluate.Evaluation) (out []string) {
 func topList(e evaluate.Evaluation) string {
 	const prefix = "precision_at_"
 	suffix := fmt.Sprint(e.Value.Capacity)
-	if finite(e.Cohort.Find(prefix + suffix).Value) {
+	if figures.Finite(e.Cohort.Find(prefix + suffix).Value) {
 		return suffix
 	}
 	i := slices.IndexFunc(e.Cohort.Model, func(m metric.Estimate) bool { return strings.HasPrefix(m.Name, prefix) })
@@ -104,40 +105,40 @@ func listName(suffix string) string {
 func named(e evaluate.Evaluation) string {
 	list := topList(e)
 	model, rule, base := e.Cohort.Find("precision_at_"+list), evaluate.Find(e.Cohort.Rule, "precision_at_"+list), e.Cohort.Find("base_rate")
-	if list == "" || !finite(model.Value) || !finite(base.Value) {
+	if list == "" || !figures.Finite(model.Value) || !figures.Finite(base.Value) {
 		return ""
 	}
-	text := fmt.Sprintf("Of the %s named first on a date, %s left, against %s of all users at risk", listName(list), percent(model.Value), percent(base.Value))
-	if finite(rule.Value) {
-		text += fmt.Sprintf(" and %s of those whom the rule names first", percent(rule.Value))
+	text := fmt.Sprintf("Of the %s named first on a date, %s left, against %s of all users at risk", listName(list), figures.Percent(model.Value), figures.Percent(base.Value))
+	if figures.Finite(rule.Value) {
+		text += fmt.Sprintf(" and %s of those whom the rule names first", figures.Percent(rule.Value))
 	}
 	return text + "."
 }
 
 func tiles(e evaluate.Evaluation) (out []tile) {
-	rule := func(name string, f format) string {
-		if v := evaluate.Find(e.Cohort.Rule, name).Value; finite(v) {
+	rule := func(name string, f figures.Format) string {
+		if v := evaluate.Find(e.Cohort.Rule, name).Value; figures.Finite(v) {
 			return "rule " + f(v)
 		}
 		return ""
 	}
 	if list := topList(e); list != "" {
-		out = append(out, tile{percent(e.Cohort.Find("precision_at_" + list).Value), "of the first " + listName(list) + " left", rule("precision_at_"+list, percent)})
+		out = append(out, tile{figures.Percent(e.Cohort.Find("precision_at_" + list).Value), "of the first " + listName(list) + " left", rule("precision_at_"+list, figures.Percent)})
 	}
 	c := e.Calibration.InTheLarge
 	return append(out,
-		tile{decimals(3)(e.Cohort.Find(metric.PRAUC).Value), "PR-AUC", rule(metric.PRAUC, decimals(3))},
-		tile{money(e.Cohort.Find(metric.ProfitAtCapacity).Value), "profit a date", rule(metric.ProfitAtCapacity, money)},
-		tile{signed(decimals(1))(100 * c.Value), "points of mean risk less churn rate", "0 is right"})
+		tile{figures.Decimals(3)(e.Cohort.Find(metric.PRAUC).Value), "PR-AUC", rule(metric.PRAUC, figures.Decimals(3))},
+		tile{figures.Money(e.Cohort.Find(metric.ProfitAtCapacity).Value), "profit a date", rule(metric.ProfitAtCapacity, figures.Money)},
+		tile{figures.Signed(figures.Decimals(1))(100 * c.Value), "points of mean risk less churn rate", "0 is right"})
 }
 
 func facts(e evaluate.Evaluation) string {
 	when := "one as-of date, " + written(e.From)
 	if e.From != e.To {
-		when = fmt.Sprintf("%s as-of dates, %s to %s", whole(e.Cohort.Dates), written(e.From), written(e.To))
+		when = fmt.Sprintf("%s as-of dates, %s to %s", figures.Whole(e.Cohort.Dates), written(e.From), written(e.To))
 	}
 	text := fmt.Sprintf("%s model, measured on %s snapshots of %s users on %s. A user churns who is not active in the %d days after the as-of date.",
-		kindName(e.Kind), whole(e.Cohort.Rows), whole(e.Cohort.Users), when, e.WindowDays)
+		kindName(e.Kind), figures.Whole(e.Cohort.Rows), figures.Whole(e.Cohort.Users), when, e.WindowDays)
 	if e.CohortDays > 0 {
 		text += fmt.Sprintf(" At risk are users who were active in the %d days up to it.", e.CohortDays)
 	}
@@ -190,14 +191,14 @@ func (in Input) warnings() []string {
 func shortfalls(in Input) (out []string) {
 	if all := in.Evaluation.Everyone; all != nil {
 		if m, r := all.Find(metric.PRAUC), evaluate.Find(all.Rule, metric.PRAUC); m.Value <= r.Value {
-			out = append(out, fmt.Sprintf("over everyone, long-silent users included, the rule ranks at least as well: PR-AUC %s against %s of the model; use the model for users at risk only", decimals(3)(r.Value), decimals(3)(m.Value)))
+			out = append(out, fmt.Sprintf("over everyone, long-silent users included, the rule ranks at least as well: PR-AUC %s against %s of the model; use the model for users at risk only", figures.Decimals(3)(r.Value), figures.Decimals(3)(m.Value)))
 		}
 	}
 	if b := in.Backtest; b != nil && !(b.PRAUC.Difference.Low > 0) {
-		out = append(out, "backtest: it is not shown that models trained before were better than the rule: PR-AUC "+estimate(b.PRAUC.Difference, signed(decimals(3))))
+		out = append(out, "backtest: it is not shown that models trained before were better than the rule: PR-AUC "+estimate(b.PRAUC.Difference, figures.Signed(figures.Decimals(3))))
 	}
 	if b := in.Backtest; b != nil && !(b.Profit.Difference.Low > 0) {
-		out = append(out, "backtest: it is not shown that models trained before earned more than the rule: profit a date "+estimate(b.Profit.Difference, signed(money)))
+		out = append(out, "backtest: it is not shown that models trained before earned more than the rule: profit a date "+estimate(b.Profit.Difference, figures.Signed(figures.Money)))
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"churn/internal/figures"
 	"churn/pipeline/evaluate"
 )
 
@@ -68,14 +69,14 @@ const barHeight = 31
 // barsFigure draws a bar per name, with the name above the bar so that it may
 // be long.
 func barsFigure(title string, names []string, values []float64) figure {
-	c := chart{x: numbers("mean effect on the log-odds of leaving", append([]float64{0}, values...), plain), height: float64(len(names)*barHeight + 50)}
+	c := chart{x: numbers("mean effect on the log-odds of leaving", append([]float64{0}, values...), figures.Plain), height: float64(len(names)*barHeight + 50)}
 	c.y = axis{min: -float64(len(names)), max: 0}
 	t := table{Head: []string{"what", "mean effect"}}
 	for i, name := range names {
 		top := -float64(i)
 		c.spans = append(c.spans, span{y: top - 0.72, half: 0.2, to: values[i], ink: inkModel})
 		c.captions = append(c.captions, caption{x: 0, y: top - 0.46, text: short(name, 60)})
-		t.Rows = append(t.Rows, []string{name, decimals(3)(values[i])})
+		t.Rows = append(t.Rows, []string{name, figures.Decimals(3)(values[i])})
 	}
 	return draws(title, "A longer bar moves the risk more.", c, t)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"churn/internal/figures"
 	"churn/model/metric"
 	"churn/pipeline/backtest"
 )
@@ -55,11 +56,11 @@ func overLines(steps []backtest.Step, title, reading, axis string, of func(backt
 	for _, s := range steps {
 		row := []string{s.AsOf.String()}
 		for _, l := range s.Lines {
-			row = append(row, estimate(of(l), decimals(3)))
+			row = append(row, estimate(of(l), figures.Decimals(3)))
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	return draws(title, reading, chart{x: calendar("date of training", trainings(steps)), y: numbers(axis, values, plain), series: all}, t)
+	return draws(title, reading, chart{x: calendar("date of training", trainings(steps)), y: numbers(axis, values, figures.Plain), series: all}, t)
 }
 
 // lineTable says what each way of keeping the model up to date was worth.
@@ -71,11 +72,11 @@ func lineTable(b *backtest.Report) table {
 			if len(t.Rows) == 0 {
 				t.Head = append(t.Head, e.Name, "less the first model's")
 			}
-			d := decimals(3)
+			d := figures.Decimals(3)
 			if e.Name == metric.ProfitAtCapacity {
-				d = money
+				d = figures.Money
 			}
-			row = append(row, estimate(e, d), estimate(l.OverFrozen[i], signed(d)))
+			row = append(row, estimate(e, d), estimate(l.OverFrozen[i], figures.Signed(d)))
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"churn/internal/figures"
 	"churn/pipeline"
 	"churn/pipeline/train"
 )
@@ -94,9 +95,9 @@ func (l *timelines) chart() chart {
 
 func splitTable(t *train.Report) table {
 	s := t.Split
-	return table{Caption: fmt.Sprintf("Periods; %s as-of dates are purged between them", whole(s.Purged)), Head: []string{"period", "from", "to", "snapshots", "churn rate"}, Rows: [][]string{
-		{"training", s.TrainFirst.String(), s.TrainLast.String(), whole(s.TrainRows), percent1(s.TrainRate)},
-		{"test", s.TestFirst.String(), s.TestLast.String(), whole(s.TestRows), percent1(s.TestRate)},
+	return table{Caption: fmt.Sprintf("Periods; %s as-of dates are purged between them", figures.Whole(s.Purged)), Head: []string{"period", "from", "to", "snapshots", "churn rate"}, Rows: [][]string{
+		{"training", s.TrainFirst.String(), s.TrainLast.String(), figures.Whole(s.TrainRows), figures.Percent1(s.TrainRate)},
+		{"test", s.TestFirst.String(), s.TestLast.String(), figures.Whole(s.TestRows), figures.Percent1(s.TestRate)},
 	}}
 }
 
@@ -108,7 +109,7 @@ func modelTable(t *train.Report) table {
 		all = append(all, *t.Ceiling)
 	}
 	for _, m := range all {
-		out.Rows = append(out.Rows, []string{m.Name, dash(m.Setting), fitted(m.Fit), orDash(estimate(m.Find(train.PRAUC), decimals(3))), orDash(estimate(m.Find(train.ROCAUC), decimals(3))), orDash(decimals(4)(m.Find("log_loss").Value))})
+		out.Rows = append(out.Rows, []string{m.Name, dash(m.Setting), fitted(m.Fit), orDash(estimate(m.Find(train.PRAUC), figures.Decimals(3))), orDash(estimate(m.Find(train.ROCAUC), figures.Decimals(3))), orDash(figures.Decimals(4)(m.Find("log_loss").Value))})
 	}
 	return out
 }
@@ -125,7 +126,7 @@ func fitted(f *train.Fit) string {
 	if f == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%s, %s iterations", f.Status, whole(f.Iterations))
+	return fmt.Sprintf("%s, %s iterations", f.Status, figures.Whole(f.Iterations))
 }
 
 func trialTable(m train.Measured) table {
@@ -135,20 +136,20 @@ func trialTable(m train.Measured) table {
 		if x.Chosen {
 			chosen = "✓"
 		}
-		t.Rows = append(t.Rows, []string{x.Setting, decimals(4)(x.LogLoss), decimals(3)(x.PRAUC), whole(x.Iterations), chosen})
+		t.Rows = append(t.Rows, []string{x.Setting, figures.Decimals(4)(x.LogLoss), figures.Decimals(3)(x.PRAUC), figures.Whole(x.Iterations), chosen})
 	}
 	return t
 }
 
 func candidateTable(m train.Measured) table {
 	c := m.Calibration
-	t := table{Caption: fmt.Sprintf("%s: calibration maps on %s validation rows; chosen: %s", m.Name, whole(c.Rows), c.Kind), Head: []string{"map", "log-loss", "above the best", "standard error", "note"}}
+	t := table{Caption: fmt.Sprintf("%s: calibration maps on %s validation rows; chosen: %s", m.Name, figures.Whole(c.Rows), c.Kind), Head: []string{"map", "log-loss", "above the best", "standard error", "note"}}
 	for _, x := range c.Candidates {
 		if x.Refused != "" {
 			t.Rows = append(t.Rows, []string{x.Kind, "–", "–", "–", x.Refused})
 			continue
 		}
-		t.Rows = append(t.Rows, []string{x.Kind, decimals(4)(x.LogLoss), decimals(4)(x.Excess), decimals(4)(x.StdErr), ""})
+		t.Rows = append(t.Rows, []string{x.Kind, figures.Decimals(4)(x.LogLoss), figures.Decimals(4)(x.Excess), figures.Decimals(4)(x.StdErr), ""})
 	}
 	return t
 }

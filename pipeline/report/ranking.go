@@ -1,6 +1,7 @@
 package report
 
 import (
+	"churn/internal/figures"
 	"churn/model/metric"
 	"churn/pipeline/evaluate"
 )
@@ -64,7 +65,7 @@ func curveTable(x, y string, model, rule []metric.CurvePoint) table {
 	}{{"model", model}, {"rule", rule}} {
 		for k := range min(tabled, len(r.of)) {
 			p := r.of[k*(len(r.of)-1)/max(min(tabled, len(r.of))-1, 1)]
-			t.Rows = append(t.Rows, []string{r.name, percent1(p.X), percent1(p.Y)})
+			t.Rows = append(t.Rows, []string{r.name, figures.Percent1(p.X), figures.Percent1(p.Y)})
 		}
 	}
 	return t
@@ -94,7 +95,7 @@ func liftFigure(c evaluate.Curves) figure {
 	}
 	model, rule := lifts(c.Gains), lifts(c.RuleGains)
 	return draws("How much better than chance", "A lift of 3 finds three times as many leavers as contacting as many users at random.",
-		chart{x: shares("share of the users contacted"), y: numbers("lift (times chance)", values, plain), series: []series{
+		chart{x: shares("share of the users contacted"), y: numbers("lift (times chance)", values, figures.Plain), series: []series{
 			{"chance", inkQuiet, dotted, level(1)}, {"rule", inkRule, dashed, rule}, {"model", inkModel, solid, model}}},
 		gainsTable(c))
 }
@@ -102,9 +103,9 @@ func liftFigure(c evaluate.Curves) figure {
 func gainsTable(c evaluate.Curves) table {
 	t := table{Head: []string{"users contacted", "leavers found", "by the rule", "lift", "of the rule"}}
 	for i, g := range c.Gains {
-		row := []string{percent(g.Share), percent1(g.Recall), "–", decimals(2)(g.Lift), "–"}
+		row := []string{figures.Percent(g.Share), figures.Percent1(g.Recall), "–", figures.Decimals(2)(g.Lift), "–"}
 		if i < len(c.RuleGains) {
-			row[2], row[4] = percent1(c.RuleGains[i].Recall), decimals(2)(c.RuleGains[i].Lift)
+			row[2], row[4] = figures.Percent1(c.RuleGains[i].Recall), figures.Decimals(2)(c.RuleGains[i].Lift)
 		}
 		t.Rows = append(t.Rows, row)
 	}

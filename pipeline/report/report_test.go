@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"churn/internal/figures"
 	"churn/model/calibrate"
 	"churn/model/metric"
 	"churn/pipeline"
@@ -31,8 +32,8 @@ func none(name string) metric.Estimate {
 	return metric.Estimate{Name: name, Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 }
 
-// figures are those of a model; those of the rule lack the probabilities.
-func figures(pr float64) []metric.Estimate {
+// estimates are those of a model; those of the rule lack the probabilities.
+func estimates(pr float64) []metric.Estimate {
 	return []metric.Estimate{est("pr_auc", pr), est("roc_auc", 0.8), est("base_rate", 0.14), est("log_loss", 0.32), est("brier", 0.1), est("calibration_in_the_large", 0.008), est("ece", 0.012),
 		none("calibration_slope"), est("precision_at_50", pr+0.1), est("lift_at_10pct", 3.1), est("profit_at_capacity", 1000*pr), est("empc", 1.6)}
 }
@@ -47,11 +48,11 @@ func full() Input {
 
 func evaluation() evaluate.Evaluation {
 	group := func(name string) evaluate.Group {
-		return evaluate.Group{Name: name, Rows: 1000, Users: 300, Churned: 140, MeanRisk: 0.15, Model: figures(0.4), Rule: est("pr_auc", 0.33)}
+		return evaluate.Group{Name: name, Rows: 1000, Users: 300, Churned: 140, MeanRisk: 0.15, Model: estimates(0.4), Rule: est("pr_auc", 0.33)}
 	}
 	e := evaluate.Evaluation{Version: "v0007" + hostile, Kind: "logistic", From: days[0], To: days[2], WindowDays: 30, CohortDays: 30, Value: evaluate.DefaultValue(),
-		Cohort:   evaluate.Population{Rows: 3000, Users: 900, Dates: 3, Positives: 420, Model: figures(0.4), Rule: figures(0.33)[:3]},
-		Everyone: &evaluate.Population{Rows: 9000, Users: 2000, Dates: 3, Positives: 4200, Model: figures(0.86), Rule: figures(0.92)},
+		Cohort:   evaluate.Population{Rows: 3000, Users: 900, Dates: 3, Positives: 420, Model: estimates(0.4), Rule: estimates(0.33)[:3]},
+		Everyone: &evaluate.Population{Rows: 9000, Users: 2000, Dates: 3, Positives: 4200, Model: estimates(0.86), Rule: estimates(0.92)},
 		OverRule: []metric.Estimate{est("pr_auc", 0.07), est("roc_auc", 0.06), {Name: "profit_at_capacity", Value: 80, Low: 20, High: 160}},
 		Segments: []evaluate.Segment{{By: "country", Groups: []evaluate.Group{group(hostile), group("DE")}, Small: 3}, {By: "plan", Groups: []evaluate.Group{}, Small: 2}},
 		Warnings: []string{"in sample: figures flatter " + hostile, "the mean risk differs"},
@@ -73,11 +74,11 @@ func evaluation() evaluate.Evaluation {
 }
 
 func training() *train.Report {
-	model := train.Measured{Name: "logistic", Setting: hostile, Estimates: figures(0.4), Fit: &train.Fit{Status: "converged", Iterations: 5},
+	model := train.Measured{Name: "logistic", Setting: hostile, Estimates: estimates(0.4), Fit: &train.Fit{Status: "converged", Iterations: 5},
 		Trials:      []train.Trial{{Setting: "l2_regularization 1", LogLoss: 0.38, PRAUC: 0.42, Iterations: 4, Chosen: true}},
 		Calibration: &calibrate.Choice{Kind: "none", Rows: 900, Folds: 5, Candidates: []calibrate.Candidate{{Kind: "none", LogLoss: 0.38}, {Kind: "isotonic", Refused: "too few rows"}}}}
-	ceiling := train.Measured{Name: train.NameTruth, Estimates: figures(0.66)}
-	return &train.Report{WindowDays: 30, Models: []train.Measured{model}, Floor: train.Measured{Name: "linear", Estimates: figures(0.33)}, Rule: train.Measured{Name: train.NameRule, Estimates: figures(0.33)[:3]}, Ceiling: &ceiling,
+	ceiling := train.Measured{Name: train.NameTruth, Estimates: estimates(0.66)}
+	return &train.Report{WindowDays: 30, Models: []train.Measured{model}, Floor: train.Measured{Name: "linear", Estimates: estimates(0.33)}, Rule: train.Measured{Name: train.NameRule, Estimates: estimates(0.33)[:3]}, Ceiling: &ceiling,
 		Split:     train.Split{TrainFirst: 19_700, TrainLast: 19_960, TestFirst: days[0], TestLast: days[2], Purged: 4, TrainRows: 20_000, TestRows: 3000, TrainRate: 0.15, TestRate: 0.14},
 		Folds:     []train.Fold{{By: train.ByDates, FitFirst: 19_700, FitLast: 19_850, ValidateFirst: 19_890, ValidateLast: 19_960}},
 		Selection: train.Selection{Name: "logistic", Reason: "the only model"}, Warnings: []string{"the churn rate moved"},
@@ -149,7 +150,7 @@ func faults(page string) (out []string) {
 			out = append(out, fmt.Sprintf("drawing %d says nothing to those who cannot see it", i))
 		}
 	}
-	if figures := strings.Count(page, "<figure>"); figures != len(drawings(page)) || strings.Count(page, "<details>") != figures {
+	if drawn := strings.Count(page, "<figure>"); drawn != len(drawings(page)) || strings.Count(page, "<details>") != drawn {
 		out = append(out, "a figure lacks its drawing or its numbers")
 	}
 	return out
@@ -295,10 +296,8 @@ func TestHeadlineNumbers(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{decimals(3)(-0.0001), "0.000"}, {decimals(1)(-2.25), "−2.2"}, {decimals(2)(math.NaN()), undefined}, {percent(math.Inf(1)), undefined},
-		{signed(points)(0.008), "+0.8 points"}, {signed(points)(0.0001), "0.0 points"}, {money(1234567.4), "1,234,567"}, {money(-1234), "−1,234"}, {money(3.86), "3.9"},
-		{written(days[0]), "4\u00a0October\u00a02024"}, {whole(0), "0"}, {whole(-1234), "-1,234"}, {whole(999), "999"}, {whole(1000000), "1,000,000"}, {short("äöüß", 3), "äö…"}, {short("äöü", 3), "äöü"},
-		{estimate(metric.Estimate{Value: 0.1, Low: -0.1, High: 0.3}, signed(points)), "+10.0 points (−10.0\u00a0to\u00a0+30.0)"}, {estimate(none(""), percent), undefined},
+		{written(days[0]), "4\u00a0October\u00a02024"}, {short("äöüß", 3), "äö…"}, {short("äöü", 3), "äöü"},
+		{estimate(metric.Estimate{Value: 0.1, Low: -0.1, High: 0.3}, figures.Signed(figures.Points)), "+10.0 points (−10.0\u00a0to\u00a0+30.0)"}, {estimate(none(""), figures.Percent), figures.Undefined},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -310,7 +309,7 @@ func TestFormats(t *testing.T) {
 // number of them.
 func TestNumbersHoldTheValues(t *testing.T) {
 	for _, values := range [][]float64{{0, 0.66}, {-300, 240}, {0, 0}, {5, 5}, {1e-9, 3e-9}, {0, 1e12}, {}, {math.NaN(), 2}, {-0.1, -0.05}} {
-		a := numbers("", values, plain)
+		a := numbers("", values, figures.Plain)
 		n := len(a.ticks)
 		if n < 2 || n > wanted+3 || a.ticks[0].at != a.min || math.Abs(a.ticks[n-1].at-a.max) > 1e-9*math.Abs(a.max) {
 			t.Errorf("%v: axis %v to %v with %d ticks", values, a.min, a.max, n)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"churn/internal/figures"
 	"churn/model/metric"
 	"churn/pipeline/evaluate"
 )
@@ -50,7 +51,7 @@ func segmentFigure(s evaluate.Segment) figure {
 		model.at = append(model.at, point{e.Value, y + 0.14, e.Low, e.High})
 		rule.at = append(rule.at, point{g.Rule.Value, y - 0.14, g.Rule.Low, g.Rule.High})
 	}
-	c.y, c.x = rows(names), numbers("PR-AUC", values, plain)
+	c.y, c.x = rows(names), numbers("PR-AUC", values, figures.Plain)
 	c.series = []series{model, rule}
 	return draws("By "+segmentName(s.By), segmentReading(s), c, groupTable(s.Groups))
 }
@@ -65,8 +66,8 @@ func segmentReading(s evaluate.Segment) string {
 func groupTable(groups []evaluate.Group) table {
 	t := table{Head: []string{"group", "snapshots", "users", "churn rate", "mean risk", "PR-AUC", "PR-AUC of the rule"}}
 	for _, g := range groups {
-		t.Rows = append(t.Rows, []string{g.Name, whole(g.Rows), whole(g.Users), percent1(share(g.Churned, g.Rows)), percent1(g.MeanRisk),
-			estimate(evaluate.Find(g.Model, metric.PRAUC), decimals(3)), estimate(g.Rule, decimals(3))})
+		t.Rows = append(t.Rows, []string{g.Name, figures.Whole(g.Rows), figures.Whole(g.Users), figures.Percent1(share(g.Churned, g.Rows)), figures.Percent1(g.MeanRisk),
+			estimate(evaluate.Find(g.Model, metric.PRAUC), figures.Decimals(3)), estimate(g.Rule, figures.Decimals(3))})
 	}
 	return t
 }

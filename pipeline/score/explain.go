@@ -2,14 +2,12 @@ package score
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"slices"
 
 	"churn/pipeline"
 	"churn/pipeline/features"
-	"churn/pipeline/prepare"
 )
 
 // Explanation is everything that a model says about one snapshot.
@@ -52,28 +50,6 @@ type Value struct {
 // team can work on.
 func canChange(t features.Theme) bool {
 	return !slices.Contains([]features.Theme{features.ThemeTenure, features.ThemePlan, features.ThemeCountry, features.ThemeSource}, t)
-}
-
-// Find returns a user's timeline.
-func Find(ctx context.Context, t *prepare.Timelines, user string) (*pipeline.Timeline, error) {
-	var found *pipeline.Timeline
-	work := func(users []pipeline.Timeline) (*pipeline.Timeline, error) {
-		i := slices.IndexFunc(users, func(x pipeline.Timeline) bool { return x.User.ID == user })
-		if i < 0 {
-			return nil, nil
-		}
-		return &users[i], nil
-	}
-	_, err := prepare.Each(ctx, t, work, func(x *pipeline.Timeline) error {
-		if x != nil {
-			found = x
-		}
-		return nil
-	}, nil)
-	if err == nil && found == nil {
-		err = fmt.Errorf("there is no user %q in the data", user)
-	}
-	return found, err
 }
 
 // Explain scores one history and says why.

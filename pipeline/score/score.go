@@ -122,6 +122,12 @@ func (s *Scorer) History(h *pipeline.History) Result {
 		LastActivity: s.vector.Numeric[s.model.Index.Position("days_since_last_activity")]}
 }
 
+// Risk scores one history without reasons, most of the work of a model of trees.
+func (s *Scorer) Risk(h *pipeline.History) Score {
+	s.extract.Extract(h, s.vector)
+	return s.scored(0)
+}
+
 // Row scores the features of one snapshot, in the order of the catalog, with
 // at most so many reasons, and never more than the settings say. It panics if
 // the features are not as many as those of the catalog.

@@ -18,53 +18,86 @@ import (
 // bucket is a store in a bucket of gocloud.dev: in memory or in an object store.
 type bucket struct {
 	*blob.Bucket
-	url string // without the query, for messages
+	url   string // without the query, for messages
+	needs string // what to set where it lets nobody in
 }
 
 var _ Store = (*bucket)(nil)
 
 // openBucket opens a URL. A path in it is a folder of the bucket.
 func openBucket(ctx context.Context, place string) (Store, error) {
+	if !strings.HasPrefix(place, "mem://") { // which is for tests
+		if err := CheckURL(place); err != nil {
+			return nil, fmt.Errorf("registry.url: %w", err)
+		}
+	}
 	u, err := url.Parse(place)
 	if err != nil {
 		return nil, fmt.Errorf("registry.url: %w", err)
 	}
-	name := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-	folder := strings.Trim(u.Path, "/")
-	if folder != "" {
-		if err := CheckKey(folder); err != nil {
-			return nil, fmt.Errorf("registry.url: %s: %w", name, err)
-		}
+	folder, err := folderOf(u)
+	if err != nil {
+		return nil, fmt.Errorf("registry.url: %w", err)
 	}
+	name := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	if u.Scheme == "gs" {
 		return openGCS(ctx, u.Host, folder)
 	}
 	u.Path = ""
 	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
 	if err != nil {
-		return nil, fmt.Errorf("open the store %s: %w; write a folder path, or a URL such as s3://bucket/folder?region=eu-central-1", name, err)
+		return nil, fmt.Errorf("open the store %s: %w; %s", name, err, needs(u.Scheme))
 	}
 	if folder != "" {
 		b = blob.PrefixedBucket(b, folder+"/")
 	}
-	return &bucket{Bucket: b, url: strings.TrimSuffix(name, "/")}, nil
+	return &bucket{Bucket: b, url: strings.TrimSuffix(name, "/"), needs: needs(u.Scheme)}, nil
 }
 
 func (b *bucket) Locate(key string) string { return b.url + "/" + key }
+
+// errNoBucket is the error of a listing that found nothing to list in.
+var errNoBucket = errors.New("there is no such bucket; make it, or correct registry.url")
+
+// needs says what a store must be told to let anybody in.
+func needs(scheme string) string {
+	switch scheme {
+	case "s3":
+		return "S3 takes credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile or role of the AWS tools), the region from AWS_REGION or ?region=REGION, and another vendor's server from &endpoint=https://HOST&use_path_style=true"
+	case "azblob":
+		return "Azure takes the account from AZURE_STORAGE_ACCOUNT, and credentials from AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, AZURE_STORAGE_CONNECTION_STRING or a login of the Azure tools"
+	}
+	return "write a folder path or a URL"
+}
+
+// unlet says in our words why a store let nobody in, "" if it was for another
+// reason: what the libraries say of it fills a screen and names no way out.
+func unlet(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "get credentials"), strings.Contains(text, "DefaultAzureCredential"):
+		return "no credentials are known"
+	case strings.Contains(text, "Invalid region"), strings.Contains(text, "Missing Region"):
+		return "no region is known"
+	}
+	return ""
+}
 
 // fault names the object in an error and gives it the kinds of package fs.
 func (b *bucket) fault(verb, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	kind := err
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
+	kind, code := err, gcerrors.Code(err)
+	switch why := unlet(err); {
+	case code == gcerrors.NotFound:
 		kind = fs.ErrNotExist
-	case gcerrors.FailedPrecondition:
+	case code == gcerrors.FailedPrecondition:
 		kind = fs.ErrExist
-	case gcerrors.PermissionDenied:
-		kind = fmt.Errorf("%w (%w)", fs.ErrPermission, err)
+	case why != "":
+		kind = fmt.Errorf("%s; %s", why, b.needs)
+	case code == gcerrors.PermissionDenied, strings.Contains(err.Error(), "StatusCode: 403"): // of S3 the library does not know it
+		kind = fmt.Errorf("%w (%w); %s", fs.ErrPermission, err, b.needs)
 	}
 	return fmt.Errorf("%s %s: %w", verb, b.Locate(key), kind)
 }
@@ -121,6 +154,9 @@ func (b *bucket) List(ctx context.Context, folder string) (out []Object, err err
 		o, err := list.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return out, nil
+		}
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			return nil, fmt.Errorf("list %s: %w", b.Locate(folder), errNoBucket)
 		}
 		if err != nil {
 			return nil, b.fault("list", folder, err)

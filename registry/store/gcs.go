@@ -45,9 +45,6 @@ func openGCS(ctx context.Context, bucket, folder string) (Store, error) {
 	if folder != "" {
 		g.prefix = folder + "/"
 	}
-	if bucket == "" {
-		return nil, errors.New("gs:// names no bucket; write gs://BUCKET/FOLDER")
-	}
 	if host := os.Getenv(gcsEmulator); host != "" {
 		g.client, g.endpoint = http.DefaultClient, strings.TrimSuffix(host, "/")
 		if !strings.Contains(host, "://") {
@@ -128,6 +125,9 @@ func (g *gcs) List(ctx context.Context, folder string) (out []Object, err error)
 			NextPageToken string
 		}{}
 		text, err := g.call(ctx, http.MethodGet, g.endpoint+"/storage/v1/b/"+url.PathEscape(g.bucket)+"/o?"+query.Encode(), folder, nil)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("list %s: %w", g.Locate(folder), errNoBucket)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func gcsFault(status int, answer []byte) (again bool, err error) {
 	case status == http.StatusPreconditionFailed:
 		return false, fs.ErrExist
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return false, fmt.Errorf("%w (%s)", fs.ErrPermission, text)
+		return false, fmt.Errorf("%w (%s); log in with `gcloud auth application-default login` as somebody who may write to the bucket, or set GOOGLE_APPLICATION_CREDENTIALS to a key file", fs.ErrPermission, text)
 	}
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500, fmt.Errorf("status %d: %s", status, text)
 }

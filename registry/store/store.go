@@ -18,8 +18,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,13 +53,52 @@ type Object struct {
 	Modified time.Time // by the clock of the store
 }
 
+// schemes are those of the object stores.
+func schemes() []string { return []string{"azblob", "gs", "s3"} }
+
+// CheckURL fails unless a text is the URL of an object store as Open takes it:
+// a known scheme, a bucket, perhaps a folder. What a query means only the store
+// knows.
+func CheckURL(text string) error {
+	const example = "write s3://BUCKET/FOLDER?region=REGION, gs://BUCKET/FOLDER or azblob://CONTAINER/FOLDER"
+	u, err := url.Parse(text)
+	if err != nil {
+		return fmt.Errorf("this is no URL; %s", example) // and may hold what must not be shown
+	}
+	if u.User != nil {
+		return errors.New("it holds a user or a password; credentials are taken from the environment, as the store's own tools take them")
+	}
+	scheme, _, _ := strings.Cut(text, ":")
+	switch {
+	case u.Scheme == "mem":
+		return fmt.Errorf("what mem:// keeps is gone at the end of a command; %s", example)
+	case !slices.Contains(schemes(), u.Scheme):
+		return fmt.Errorf("%q is of no object store that is known; available schemes: %s; %s", text, strings.Join(schemes(), ", "), example)
+	case u.Host == "" || scheme != u.Scheme || !strings.HasPrefix(text, u.Scheme+"://"):
+		return fmt.Errorf("%q names no bucket; %s", text, example)
+	}
+	_, err = folderOf(u)
+	return err
+}
+
+// folderOf returns the folder of a bucket that a URL names, "" for none.
+func folderOf(u *url.URL) (folder string, err error) {
+	if folder = strings.Trim(u.Path, "/"); folder != "" {
+		err = CheckKey(folder)
+	}
+	return folder, err
+}
+
+// likeURL is what is taken for a URL: a folder called s3: is hardly meant.
+var likeURL = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:/`)
+
 // Open returns the store at a place: a folder path, which need not exist yet,
 // or a URL: mem://, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER,
 // azblob://CONTAINER/FOLDER; the query of a URL is that of gocloud.dev.
 // Credentials are those of the environment, as the vendor's own tools find
 // them.
 func Open(ctx context.Context, place string) (Store, error) {
-	if strings.Contains(place, "://") {
+	if likeURL.MatchString(place) {
 		return openBucket(ctx, place)
 	}
 	if place == "" {

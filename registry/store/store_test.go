@@ -54,6 +54,15 @@ func TestS3(t *testing.T) {
 		n++
 		return open(t, strings.Replace(server.URL, "?", fmt.Sprintf("/suite/%d?", n), 1))
 	})
+	_, err := open(t, strings.Replace(server.URL, "s3://", "s3://absent-", 1)).List(t.Context(), "")
+	if err == nil || !strings.Contains(err.Error(), "there is no such bucket") {
+		t.Errorf("a bucket that is not there: %v", err)
+	}
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	_, err = open(t, server.URL).List(t.Context(), "")
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "AWS_SECRET_ACCESS_KEY") {
+		t.Errorf("a wrong key: %v", err)
+	}
 }
 
 func TestS3Elsewhere(t *testing.T) {
@@ -186,10 +195,43 @@ func TestNoLeftovers(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for place, want := range map[string]string{
-		"": "set paths.registry", "ftp://host/x": "write a folder path, or a URL such as s3://", "mem://bucket/../x": "cannot be the name", "s3://%zz": "registry.url",
+		"": "set paths.registry", "ftp://host/x": "available schemes: azblob, gs, s3", "s3:/x": "names no bucket", "gs:///x": "names no bucket", "mem://bucket/../x": "cannot be the name", "s3://%zz": "registry.url",
 	} {
 		if _, err := store.Open(context.Background(), place); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", place, err)
+		}
+	}
+}
+
+// A store that lets nobody in says in a line what it needs, not how its library
+// looked for it.
+func TestWithoutCredentials(t *testing.T) {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"} {
+		t.Setenv(name, filepath.Join(t.TempDir(), "absent"))
+	}
+	for place, want := range map[string][]string{
+		"s3://bucket?region=eu-central-1": {"list s3://bucket/versions/: no credentials are known", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "endpoint="},
+		"s3://bucket":                     {"no region is known", "?region="},
+		"s3://bucket?regoin=x":            {`"regoin"`, "?region="},
+		"azblob://container":              {"AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY"},
+		"gs://bucket":                     {"GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth"},
+	} {
+		s, err := store.Open(t.Context(), place)
+		if err == nil {
+			_, err = s.List(t.Context(), "versions/")
+		}
+		if err == nil || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "IMDS") {
+			t.Errorf("%s: %v", place, err)
+			continue
+		}
+		for _, part := range want {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%s: %v lacks %s", place, err, part)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -12,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -27,19 +27,17 @@ const (
 	txRows      = 1 << 14 // users written at once: a transaction is held in memory
 )
 
-// Source is a table of predictions and what its manifest says of it.
+// Source is a table of predictions and the digest that its manifest gives.
 type Source struct {
-	Path       string // .csv or .parquet
-	SHA256     string
-	Finished   time.Time
-	FeatureSet string // fingerprint of the model's features, if it is known
+	Path   string // .csv or .parquet
+	SHA256 string
 }
 
 // Prefix begins the names of the stores that are built from the source.
 func (s *Source) Prefix() string { return "users-" + s.SHA256[:digestChars] + "-" }
 
 // Build makes the store of a source in dir and opens it. The users stream
-// through; what grows in memory is some twenty bytes a user: two orders and the
+// through; what grows in memory is some thirty bytes a user: three orders and the
 // sets of users by field.
 func Build(ctx context.Context, dir string, source Source) (*Store, error) {
 	temp, err := atomicfile.TempDir(dir, "users")
@@ -68,9 +66,12 @@ func write(ctx context.Context, path string, source Source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	b := &builder{db: db, facets: newFacets(), meta: meta{Format: format, Ordered: true}}
-	b.meta.Snapshot = server.Snapshot{Digest: source.SHA256, FeatureSet: source.FeatureSet, Scored: source.Finished.UTC()}
-	if err := errors.Join(b.begin(), b.read(ctx, source)); err != nil {
+	b := &builder{db: db, facets: newFacets(), meta: meta{Format: format, Ordered: true}, tally: newTally(source)}
+	err = b.begin()
+	if err == nil {
+		err = each(ctx, source, b.add)
+	}
+	if err != nil {
 		return errors.Join(err, b.tx.Rollback())
 	}
 	if err := errors.Join(b.finish(), b.tx.Commit()); err != nil {
@@ -84,12 +85,12 @@ type builder struct {
 	db     *bbolt.DB
 	tx     *bbolt.Tx
 	facets *facets
+	tally  *tally
 	meta   meta
-	order  []byte // rank−1 → position
-	ranks  []byte // position → rank−1
-	sum    float64
-	last   []byte // key of the user before
-	value  []byte // scratch
+	ranks  []byte    // position → rank−1
+	silent []float32 // position → days since the last activity; infinite = never active
+	last   []byte    // key of the user before
+	value  []byte    // scratch
 }
 
 // begin starts a transaction. Keys come in order, so pages are filled.
@@ -107,8 +108,9 @@ func (b *builder) begin() (err error) {
 	return nil
 }
 
-// read takes all users of the source, whose digest must be that of its manifest.
-func (b *builder) read(ctx context.Context, source Source) error {
+// each visits all users of a source, one after the other. The digest must be that
+// of its manifest.
+func each(ctx context.Context, source Source, visit func(*server.User) error) error {
 	r, err := table.Open(source.Path)
 	if err != nil {
 		return err
@@ -120,24 +122,34 @@ func (b *builder) read(ctx context.Context, source Source) error {
 	}
 	var u server.User
 	err = r.Each(func(rec *table.Record) error {
-		if err := c.read(rec, &u); err != nil {
+		if err := errors.Join(ctx.Err(), c.read(rec, &u)); err != nil {
 			return err
 		}
-		if err := b.add(&u); err != nil {
+		if err := visit(&u); err != nil {
 			return rec.Errorf("user "+u.ID, "%v", err)
-		}
-		if b.users()%txRows == 0 {
-			return errors.Join(ctx.Err(), b.tx.Commit(), b.begin())
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if r.SHA256() != source.SHA256 {
-		return fmt.Errorf("%s does not agree with its manifest: it is being written or was changed; run `churn score` again", source.Path)
+	return source.agrees(r.SHA256())
+}
+
+func (s *Source) agrees(sha256 string) error {
+	if sha256 != s.SHA256 {
+		return fmt.Errorf("%s does not agree with its manifest: it is being written or was changed; run `churn score` again", s.Path)
 	}
 	return nil
+}
+
+// Verify reads the table and compares its digest.
+func (s *Source) Verify() error {
+	info, err := atomicfile.Digest(s.Path)
+	if err != nil {
+		return err
+	}
+	return s.agrees(info.SHA256)
 }
 
 func (b *builder) users() int { return len(b.ranks) / 4 }
@@ -145,22 +157,26 @@ func (b *builder) users() int { return len(b.ranks) / 4 }
 // add writes the next user.
 func (b *builder) add(u *server.User) error {
 	position := b.users()
-	s := &b.meta.Snapshot
-	if position == 0 {
-		s.AsOf, s.Version = u.AsOf, u.Version
-	}
-	if u.AsOf != s.AsOf || u.Version != s.Version {
-		return fmt.Errorf("as of %s by model %s among users as of %s by model %s; run `churn score` again", u.AsOf, u.Version, s.AsOf, s.Version)
+	if err := b.tally.add(u); err != nil {
+		return err
 	}
 	if u.Rank < 1 || u.Rank > math.MaxUint32/4 {
 		return fmt.Errorf("rank %d is out of range; run `churn score` again", u.Rank)
 	}
 	b.ranks = binary.BigEndian.AppendUint32(b.ranks, uint32(u.Rank-1))
-	b.sum += u.Risk
+	silence := float32(math.Inf(1))
+	if u.LastActivity != nil {
+		silence = float32(*u.LastActivity)
+	}
+	b.silent = append(b.silent, silence)
 	b.facets.add(uint32(position), u)
 	b.value = encodeUser(b.value[:0], u)
 	// bbolt keeps the slice of a value until the transaction ends.
-	return errors.Join(b.putID(u.ID, position), b.tx.Bucket(bucketUsers).Put(positionKey(uint32(position)), bytes.Clone(b.value)))
+	err := errors.Join(b.putID(u.ID, position), b.tx.Bucket(bucketUsers).Put(positionKey(uint32(position)), bytes.Clone(b.value)))
+	if err == nil && b.users()%txRows == 0 {
+		err = errors.Join(b.tx.Commit(), b.begin())
+	}
+	return err
 }
 
 func (b *builder) putID(id string, position int) error {
@@ -182,35 +198,62 @@ func (b *builder) putID(id string, position int) error {
 
 // finish writes what is known only after the last user.
 func (b *builder) finish() error {
-	if b.users() == 0 {
-		return errors.New("the table of predictions has no users; run `churn score` again")
-	}
-	if err := b.invert(); err != nil {
+	sum, err := b.tally.sum()
+	if err != nil {
 		return err
 	}
+	byRanks, err := b.invert()
+	if err != nil {
+		return err
+	}
+	silence, silencePlaces := b.bySilence(byRanks)
+	b.meta.Snapshot = sum
 	s := &b.meta.Snapshot
-	s.Users, s.MeanRisk, s.Tiers = b.users(), b.sum/float64(b.users()), b.facets.counts(fieldTier)
 	s.Plans, s.Countries, s.Sources = b.facets.values(fieldPlan), b.facets.values(fieldCountry), b.facets.values(fieldSource)
 	b.meta.Wide = b.facets.wide()
 	text, err := json.Marshal(b.meta)
 	orders := b.tx.Bucket(bucketOrders)
-	return errors.Join(err, b.tx.Bucket(bucketMeta).Put(keyMeta, text), orders.Put([]byte(byRank), b.order), orders.Put([]byte(byUser), b.ranks),
-		b.facets.write(b.tx.Bucket(bucketFacets), b.ranks))
+	return errors.Join(err, b.tx.Bucket(bucketMeta).Put(keyMeta, text),
+		orders.Put(placesKey(byRank), b.ranks), orders.Put(positionsKey(byRank), byRanks), orders.Put(placesKey(bySilence), silencePlaces), orders.Put(positionsKey(bySilence), silence),
+		b.facets.write(b.tx.Bucket(bucketFacets), map[string][]byte{byRank: b.ranks, bySilence: silencePlaces}))
 }
 
-// invert fills order from ranks, which must be 1…n, each once.
-func (b *builder) invert() error {
+// placesKey is the key of the places that all positions have in an order.
+func placesKey(order string) []byte { return []byte(order + "/places") }
+
+// positionsKey is the key of the positions in an order.
+func positionsKey(order string) []byte { return []byte(order + "/positions") }
+
+// bySilence returns the positions by falling silence, then by rank, and the places
+// of all positions in that order.
+func (b *builder) bySilence(byRanks []byte) (positions, places []byte) {
+	n := b.users()
+	order := make([]uint32, n)
+	for rank := range n {
+		order[rank] = place(byRanks, uint32(rank))
+	}
+	slices.SortStableFunc(order, func(x, y uint32) int { return cmp.Compare(b.silent[y], b.silent[x]) })
+	positions, places = make([]byte, 0, 4*n), make([]byte, 4*n)
+	for at, position := range order {
+		positions = binary.BigEndian.AppendUint32(positions, position)
+		binary.BigEndian.PutUint32(places[4*position:], uint32(at))
+	}
+	return positions, places
+}
+
+// invert returns the positions by rank. Ranks must be 1…n, each once.
+func (b *builder) invert() ([]byte, error) {
 	const open = math.MaxUint32
 	n := b.users()
-	b.order = bytes.Repeat([]byte{0xff}, 4*n)
+	order := bytes.Repeat([]byte{0xff}, 4*n)
 	for position := range n {
 		rank := place(b.ranks, uint32(position))
-		if int(rank) >= n || place(b.order, rank) != open {
-			return fmt.Errorf("rank %d is there twice or beyond the %d users; run `churn score` again", rank+1, n)
+		if int(rank) >= n || place(order, rank) != open {
+			return nil, fmt.Errorf("rank %d is there twice or beyond the %d users; run `churn score` again", rank+1, n)
 		}
-		binary.BigEndian.PutUint32(b.order[4*rank:], uint32(position))
+		binary.BigEndian.PutUint32(order[4*rank:], uint32(position))
 	}
-	return nil
+	return order, nil
 }
 
 // place returns element i of an order.

@@ -12,8 +12,9 @@ import (
 
 // The orders in which users are listed.
 const (
-	byUser = "user"
-	byRank = "rank"
+	byUser    = "user"
+	byRank    = "rank"
+	bySilence = "silence" // longest silent first
 )
 
 // The fields that users are selected by.
@@ -65,14 +66,6 @@ func (f *facets) of(field string) map[string]*roaring.Bitmap {
 // values returns the values of a field in order.
 func (f *facets) values(field string) []string { return slices.Sorted(maps.Keys(f.of(field))) }
 
-func (f *facets) counts(field string) map[string]int {
-	out := map[string]int{}
-	for value, set := range f.of(field) {
-		out[value] = int(set.GetCardinality())
-	}
-	return out
-}
-
 func (f *facets) wide() (out []string) {
 	for i, sets := range f.sets {
 		if sets == nil {
@@ -82,14 +75,15 @@ func (f *facets) wide() (out []string) {
 	return out
 }
 
-// write stores every set in both orders.
-func (f *facets) write(b *bbolt.Bucket, ranks []byte) error {
-	for _, order := range []string{byRank, byUser} {
+// write stores every set in all orders. places holds those of all positions in
+// each, but of byUser, in which they are the same.
+func (f *facets) write(b *bbolt.Bucket, places map[string][]byte) error {
+	for _, order := range []string{byRank, bySilence, byUser} {
 		for _, i := range []int{2, 3, 1, 0} { // in the order of keys
 			for _, value := range slices.Sorted(maps.Keys(f.sets[i])) {
 				set := f.sets[i][value]
-				if order == byRank {
-					set = reorder(set, ranks)
+				if of := places[order]; of != nil {
+					set = reorder(set, of)
 				}
 				set.RunOptimize()
 				text, err := set.ToBytes()

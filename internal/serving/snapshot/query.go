@@ -18,8 +18,9 @@ import (
 
 // The sorts of a query.
 const (
-	sortRisk = "risk"
-	sortUser = "user_id"
+	sortRisk    = "risk"
+	sortUser    = "user_id"
+	sortSilence = "last_activity" // longest silent first, as the simple rule calls; who was never active is first
 )
 
 const defaultLimit = 50
@@ -45,13 +46,18 @@ func (s *Store) List(q server.Query) (server.Page, error) {
 	return page, err
 }
 
+// orderOf returns the order of a sort, "" if there is none of the name.
+func orderOf(sort string) string {
+	return map[string]string{sortRisk: byRank, sortUser: byUser, sortSilence: bySilence}[sort]
+}
+
 // faults checks a query and fills in what it leaves open.
 func (s *Store) faults(q *server.Query) (out server.Faults) {
 	if q.Sort == "" {
 		q.Sort = sortRisk
 	}
-	if q.Sort != sortRisk && q.Sort != sortUser {
-		out = append(out, server.Fault{Field: "?sort", Got: strconv.Quote(q.Sort), Expected: sortRisk + " or " + sortUser})
+	if orderOf(q.Sort) == "" {
+		out = append(out, server.Fault{Field: "?sort", Got: strconv.Quote(q.Sort), Expected: strings.Join([]string{sortRisk, sortUser, sortSilence}, ", ")})
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultLimit
@@ -80,10 +86,7 @@ func fieldsOf(q *server.Query) []condition {
 // selected returns the places of the selected users in the order of the sort,
 // or nil for everybody.
 func (s *Store) selected(tx *bbolt.Tx, q *server.Query) (*roaring.Bitmap, error) {
-	order := byRank
-	if q.Sort == sortUser {
-		order = byUser
-	}
+	order := orderOf(q.Sort)
 	var sets []*roaring.Bitmap
 	for _, f := range fieldsOf(q) {
 		if f.value == "" {
@@ -97,8 +100,8 @@ func (s *Store) selected(tx *bbolt.Tx, q *server.Query) (*roaring.Bitmap, error)
 	}
 	if q.Search != "" {
 		set := s.beginning(tx, q.Search)
-		if order == byRank {
-			set = reorder(set, tx.Bucket(bucketOrders).Get([]byte(byUser)))
+		if places := tx.Bucket(bucketOrders).Get(placesKey(order)); places != nil {
+			set = reorder(set, places)
 		}
 		sets = append(sets, set)
 	}
@@ -156,7 +159,7 @@ func (s *Store) fill(tx *bbolt.Tx, q *server.Query, selected *roaring.Bitmap, fr
 		it.AdvanceIfNeeded(from)
 		places = it
 	}
-	order := tx.Bucket(bucketOrders).Get([]byte(byRank))
+	order := tx.Bucket(bucketOrders).Get(positionsKey(orderOf(q.Sort)))
 	for places.HasNext() {
 		at := places.Next()
 		if len(page.Users) == q.Limit {
@@ -164,7 +167,7 @@ func (s *Store) fill(tx *bbolt.Tx, q *server.Query, selected *roaring.Bitmap, fr
 			return nil
 		}
 		position := at
-		if q.Sort == sortRisk {
+		if order != nil {
 			position = place(order, at)
 		}
 		u, err := s.user(tx, position)

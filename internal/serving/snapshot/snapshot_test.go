@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -61,7 +62,7 @@ func source(tb testing.TB, rows []score.Result, format table.Format) Source {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return Source{Path: path, SHA256: info.SHA256, Finished: time.Unix(1767225600, 0), FeatureSet: "set"}
+	return Source{Path: path, SHA256: info.SHA256}
 }
 
 func build(tb testing.TB, s Source) *Store {
@@ -103,7 +104,19 @@ func naive(rows []score.Result, q server.Query) []server.User {
 			out = append(out, u)
 		}
 	}
-	if q.Sort != sortUser {
+	silence := func(u *server.User) float64 {
+		if u.LastActivity == nil {
+			return math.Inf(1)
+		}
+		return *u.LastActivity
+	}
+	switch q.Sort {
+	case sortUser:
+	case sortSilence:
+		slices.SortFunc(out, func(a, b server.User) int {
+			return cmp.Or(cmp.Compare(silence(&b), silence(&a)), cmp.Compare(a.Rank, b.Rank))
+		})
+	default:
 		slices.SortFunc(out, func(a, b server.User) int { return cmp.Compare(a.Rank, b.Rank) })
 	}
 	return out
@@ -123,7 +136,7 @@ func TestListEqualsTheNaiveTwin(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, 4))
 			for range 40 {
 				q := server.Query{Tier: pick(rng, "", "", "low", "high"), Plan: pick(rng, "", "", "free"), Country: pick(rng, "", "", "DE", "XX"), Source: pick(rng, "", "", "naïve, source"),
-					Search: pick(rng, "", "", "1", "00", "12", "u-", "u-1", "é", "é\xff1", "\xff", "999999"), Sort: pick(rng, "", sortRisk, sortUser), Limit: 1 + rng.IntN(200)}
+					Search: pick(rng, "", "", "1", "00", "12", "u-", "u-1", "é", "é\xff1", "\xff", "999999"), Sort: pick(rng, "", sortRisk, sortUser, sortSilence), Limit: 1 + rng.IntN(200)}
 				want, got := naive(rows, q), []server.User{}
 				for page, first := (server.Page{}), true; first || page.Cursor != ""; first = false {
 					var err error
@@ -162,10 +175,15 @@ func TestFindAndSnapshot(t *testing.T) {
 			t.Errorf("%.20q: %v, want %v", id, err, server.ErrNoUser)
 		}
 	}
-	want := server.Snapshot{AsOf: rows[0].AsOf.String(), Version: "v0007", FeatureSet: "set", Digest: s.SHA256, Users: 1000, Tiers: tiers, MeanRisk: sum / 1000,
-		Plans: []string{"free", "paid"}, Countries: []string{"", "DE", "IN", "US"}, Sources: []string{"ads", "naïve, source", "organic"}, Scored: time.Unix(1767225600, 0).UTC()}
+	want := server.Snapshot{AsOf: rows[0].AsOf.String(), Version: "v0007", Digest: s.SHA256, Users: 1000, Tiers: tiers, MeanRisk: sum / 1000,
+		Plans: []string{"free", "paid"}, Countries: []string{"", "DE", "IN", "US"}, Sources: []string{"ads", "naïve, source", "organic"}}
 	if diff := gocmp.Diff(want, store.Snapshot()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	want.Plans, want.Countries, want.Sources = nil, nil, nil
+	summary, err := Summarise(t.Context(), s)
+	if diff := gocmp.Diff(want, summary); err != nil || diff != "" {
+		t.Errorf("summary: %v (-want +got)\n%s", err, diff)
 	}
 }
 
@@ -205,6 +223,43 @@ func TestQueryFaults(t *testing.T) {
 	}
 }
 
+// Any cursor, under any selection: a page of the selected, or a refusal; that
+// of the page before goes on where it ended.
+func FuzzCursor(f *testing.F) {
+	s := build(f, source(f, results(300, mixedIDs), table.CSV))
+	for _, q := range []server.Query{{Limit: 7}, {Limit: 7, Tier: "high"}, {Limit: 7, Sort: "user_id", Search: "1"}} {
+		page, err := s.List(q)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(page.Cursor, q.Tier, q.Search, q.Sort, 7)
+		if b, err := base64.RawURLEncoding.DecodeString(page.Cursor); err == nil && len(b) > 0 {
+			b[len(b)-4] = 0xff // beyond the end
+			f.Add(base64.RawURLEncoding.EncodeToString(b), q.Tier, q.Search, q.Sort, 7)
+		}
+	}
+	f.Add("AAAA", "", "", "risk", 0)
+	f.Add("%", "x", "\x00", "", -1)
+	f.Fuzz(func(t *testing.T, cursor, tier, search, sort string, limit int) {
+		page, err := s.List(server.Query{Cursor: cursor, Tier: tier, Search: search, Sort: sort, Limit: limit})
+		var faults server.Faults
+		if err != nil {
+			if !errors.As(err, &faults) && !errors.Is(err, server.ErrCursorExpired) {
+				t.Errorf("%q: %v", cursor, err)
+			}
+			return
+		}
+		if len(page.Users) > max(limit, defaultLimit) || len(page.Users) > page.Total {
+			t.Errorf("%q: %d users of %d", cursor, len(page.Users), page.Total)
+		}
+		for _, u := range page.Users {
+			if !strings.HasPrefix(u.ID, search) || tier != "" && u.Tier != tier {
+				t.Errorf("%q %q %q: %+v", cursor, tier, search, u)
+			}
+		}
+	})
+}
+
 // A field with too many values is no field to select by, and says so.
 func TestWideField(t *testing.T) {
 	rows := results(maxValues+100, plainIDs)
@@ -241,6 +296,10 @@ func TestBuildRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v, want %s", name, err, x.want)
 		}
+		_, err = Summarise(context.Background(), source(t, x.spoil(slices.Clone(good)), table.CSV))
+		if byOrder := strings.HasPrefix(name, "rank") || name == "twice"; (err == nil) != byOrder {
+			t.Errorf("%s: a summary says %v", name, err)
+		}
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
 			t.Errorf("%s: left %v behind", name, left)
 		}
@@ -276,7 +335,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// The law: a build holds some twenty bytes a user, not the users.
+// The law: a build holds some thirty bytes a user, not the users.
 func TestBuildHoldsLittle(t *testing.T) {
 	users := 300_000
 	if testing.Short() || raceEnabled {

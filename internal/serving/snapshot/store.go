@@ -7,7 +7,7 @@
 //	  meta    snapshot → what it is of, as JSON
 //	  users   position → user, in the order of user ids (4 bytes, big endian)
 //	  ids     key of the user id → position
-//	  orders  rank → positions by rank, user → ranks by position (4 bytes each)
+//	  orders  for each order but the first: positions by place, and places by position (4 bytes each)
 //	  facets  order, field, value → roaring bitmap of those users' places in that order
 //
 // It is complete or absent: built under a temporary name, synced and renamed.
@@ -21,6 +21,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
@@ -35,7 +36,7 @@ import (
 )
 
 // format is the version of the layout.
-const format = 1
+const format = 2
 
 var (
 	bucketMeta   = []byte("meta")
@@ -48,6 +49,10 @@ var (
 
 // ErrClosed says that a store has made way for a later one.
 var ErrClosed = berrors.ErrDatabaseNotOpen
+
+// ErrDamaged says that a store was changed since it was built. It can be removed
+// and built again.
+var ErrDamaged = errors.New("it was changed or damaged")
 
 // meta is what a store says of itself.
 type meta struct {
@@ -72,7 +77,7 @@ func Open(path string) (*Store, error) {
 		return nil, err
 	}
 	if !strings.HasSuffix(path, "-"+info.SHA256[:digestChars]+extension) {
-		return nil, fmt.Errorf("%s does not have the digest in its name: it was changed or damaged; delete it, it is built again from the predictions", path)
+		return nil, fmt.Errorf("%s does not have the digest in its name: %w; it is built again from the predictions", path, ErrDamaged)
 	}
 	return open(path)
 }
@@ -85,7 +90,7 @@ func open(path string) (*Store, error) {
 	s := &Store{db: db, path: path}
 	err = s.view(func(tx *bbolt.Tx) error { return json.Unmarshal(tx.Bucket(bucketMeta).Get(keyMeta), &s.meta) })
 	if err == nil && s.meta.Format != format {
-		err = fmt.Errorf("format %d is not known to this version of churn, which reads %d; delete it, it is built again", s.meta.Format, format)
+		err = fmt.Errorf("format %d is not known to this version of churn, which reads %d: %w; it is built again", s.meta.Format, format, ErrDamaged)
 	}
 	if err != nil {
 		db.Close()
@@ -100,6 +105,9 @@ func (s *Store) Snapshot() server.Snapshot { return s.meta.Snapshot }
 // Name returns the name of the store's file.
 func (s *Store) Name() string { return filepath.Base(s.path) }
 
+// Path returns the path of the store's file.
+func (s *Store) Path() string { return s.path }
+
 // Close waits for the questions being answered. Later ones fail with
 // ErrClosed.
 func (s *Store) Close() error { return s.db.Close() }
@@ -111,7 +119,7 @@ func (s *Store) view(f func(*bbolt.Tx) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the store %s is damaged: %v", s.Name(), r)
+			err = fmt.Errorf("the store %s: %w: %v", s.Name(), ErrDamaged, r)
 		}
 	}()
 	tx, err := s.db.Begin(false)
@@ -138,7 +146,7 @@ func (s *Store) Find(id string) (u server.User, err error) {
 func (s *Store) user(tx *bbolt.Tx, position uint32) (server.User, error) {
 	u, ok := decodeUser(tx.Bucket(bucketUsers).Get(positionKey(position)))
 	if !ok {
-		return u, fmt.Errorf("the store %s is damaged at user %d", s.Name(), position)
+		return u, fmt.Errorf("the store %s: %w, at user %d", s.Name(), ErrDamaged, position)
 	}
 	u.AsOf, u.Version = s.meta.Snapshot.AsOf, s.meta.Snapshot.Version
 	return u, nil

@@ -1,0 +1,5 @@
+//go:build race
+
+package predictionlog
+
+const raceEnabled = true
