@@ -27,7 +27,7 @@ func onlyIn() map[string][]string {
 	return map[string][]string{
 		"github.com/urfave/cli/v2":            {"internal/cli"},
 		"github.com/spf13/viper":              {"internal/config"},
-		"github.com/labstack/echo/v4":         {"server"},
+		"github.com/labstack/echo/v4":         {"server", "bench/serve"},
 		"github.com/prometheus/client_golang": {"server", "internal/telemetry", "internal/monitored"}, // the last for its tests: the linter of promtool
 		"github.com/sajari/regression":        {"model/linear", "pipeline/monitor"},
 		"github.com/parquet-go/parquet-go":    {"internal/table"},
