@@ -138,7 +138,7 @@ bench-serve: build .bench/bin/vegeta-$(VEGETA) ## churn serve beside bare Echo a
 	.bench/bin/serve -churn ./bin/churn -vegeta .bench/bin/vegeta-$(VEGETA) -soak $(SOAK)
 
 .PHONY: bench-monitor
-bench-monitor: ## false alarms and detection of the drift monitor by simulation; fails if one is out of its limit
+bench-monitor: ## false alarms and detection of the drift monitor, and estimates without labels, by simulation; fails if one is out of its limit
 	go run ./bench/monitor
 
 .PHONY: parity-goldens
