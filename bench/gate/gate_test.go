@@ -56,22 +56,6 @@ func line(seed uint64) train.Params {
 	return p
 }
 
-// Clopper and Pearson's intervals as published: of 0 and of 10 in 10 they are
-// 1 - 0.025^(1/10) wide, and of 5 in 10 [0.1871, 0.8129] (Brown, Cai & DasGupta,
-// Statistical Science 2001).
-func TestExact(t *testing.T) {
-	near := func(a, b float64) bool { return math.Abs(a-b) < 5e-5 }
-	edge := 1 - math.Pow(0.025, 0.1)
-	for _, c := range []struct {
-		k         int
-		low, high float64
-	}{{0, 0, edge}, {10, 1 - edge, 1}, {5, 0.1871, 0.8129}} {
-		if low, high := exact(c.k, 10); !near(low, c.low) || !near(high, c.high) {
-			t.Errorf("%d of 10: %v to %v", c.k, low, high)
-		}
-	}
-}
-
 // A broken limit shows in the row and in the verdict.
 func TestHolds(t *testing.T) {
 	results := []result{{promote.Decision{Verdict: promote.Promote}, 0.1}, {promote.Decision{Verdict: promote.Hold}, 0.3}, {promote.Decision{Verdict: promote.Reject}, math.NaN()}, {promote.Decision{Verdict: promote.Hold}, 0.2}}

@@ -22,8 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gonum.org/v1/gonum/mathext"
-
+	"churn/bench/portal"
 	"churn/internal/parallel"
 	"churn/pipeline/promote"
 )
@@ -168,7 +167,7 @@ func (t tally) holds(s scenario) bool { return t.share() <= s.atMost && t.share(
 
 // row returns the line of the table.
 func (t tally) row(s scenario) string {
-	low, high := exact(t.promoted, len(t.results))
+	low, high := portal.Exact(t.promoted, len(t.results))
 	limit := "–"
 	switch {
 	case s.atLeast > 0:
@@ -208,18 +207,4 @@ func (t tally) reasons() map[string]int {
 		}
 	}
 	return out
-}
-
-// exact returns the 95% interval of a share, k of n, by Clopper & Pearson
-// (1934): the shares under which so few, or so many, have a chance of 2.5%.
-func exact(k, n int) (low, high float64) {
-	const tail = 0.025
-	low, high = 0, 1
-	if k > 0 {
-		low = mathext.InvRegIncBeta(float64(k), float64(n-k+1), tail)
-	}
-	if k < n {
-		high = mathext.InvRegIncBeta(float64(k+1), float64(n-k), 1-tail)
-	}
-	return low, high
 }

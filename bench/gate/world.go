@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"path/filepath"
-	"time"
 
-	"churn/internal/table"
+	"churn/bench/portal"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
 	"churn/pipeline/prepare"
-	"churn/pipeline/source"
-	"churn/pipeline/validate"
 )
 
 // horizons are the days after the as-of date that a leaky feature has seen.
@@ -42,31 +38,11 @@ func definition(everyDays int) dataset.Definition {
 func simulate(ctx context.Context, dir string, users, days, every int, seed uint64) (*population, error) {
 	p := generate.Defaults()
 	p.Users, p.Days, p.Seed = users, days, seed
-	if _, err := generate.Run(ctx, p, dir, nil); err != nil {
-		return nil, err
-	}
-	path, err := prepared(ctx, dir)
+	path, err := portal.Simulate(ctx, p, dir)
 	if err != nil {
 		return nil, err
 	}
 	return collect(ctx, path, every)
-}
-
-// prepared writes the timelines of the raw data in dir and returns their path.
-func prepared(ctx context.Context, dir string) (string, error) {
-	files, err := source.Find(source.Defaults(), dir)
-	if err != nil {
-		return "", err
-	}
-	v := pipeline.NewVocabulary(pipeline.EventTypes(), labels.Defaults().ActivityEvents)
-	in := validate.Input{Files: files, Location: time.UTC, Vocabulary: v, Today: pipeline.DateFromCivil(2100, 1, 1), Quarantine: filepath.Join(dir, "quarantine.csv"), TempDir: dir, Memory: 1 << 30, Stage: true}
-	data, err := validate.Run(ctx, in, validate.Defaults(pipeline.EventTypes()))
-	if err != nil {
-		return "", err
-	}
-	out := prepare.Outputs{Format: table.CSV, Timelines: filepath.Join(dir, "timelines.bin"), UserDaily: filepath.Join(dir, "daily.csv"), UsersClean: filepath.Join(dir, "clean.csv")}
-	_, err = prepare.Run(ctx, data, v, prepare.Header{}, prepare.Defaults(), out, nil)
-	return out.Timelines, err
 }
 
 // collect reads the population out of timelines.

@@ -21,6 +21,7 @@ import (
 const (
 	exitOK       = 0
 	exitFailure  = 1
+	exitAlarm    = 2
 	exitRejected = 3
 	exitHeld     = 4
 	exitUsage    = 64
@@ -32,6 +33,9 @@ type usageError struct{ error }
 
 // configError is a setting that cannot be used.
 type configError struct{ error }
+
+// alarmError says that a monitor found what somebody must look at.
+type alarmError struct{ error }
 
 // heldError says that no model was good enough.
 type heldError struct{ error }
@@ -67,6 +71,8 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.As(err, &rejected):
 		return exitRejected
+	case errors.As(err, &alarmError{}):
+		return exitAlarm
 	case errors.As(err, &heldError{}):
 		return exitHeld
 	}
@@ -95,7 +101,7 @@ func newApp(s *session) *cli.App {
 		},
 		Commands: []*cli.Command{
 			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s), reportCommand(s),
-			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
+			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), monitorCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {

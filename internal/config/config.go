@@ -18,6 +18,7 @@ import (
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
+	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
 	"churn/pipeline/promote"
 	"churn/pipeline/retrain"
@@ -55,7 +56,7 @@ type Config struct {
 	Registry Registry        `mapstructure:"registry"`
 	Score    score.Params    `mapstructure:"score"`
 	Serve    Serve           `mapstructure:"serve"`
-	Monitor  Monitor         `mapstructure:"monitor"`
+	Monitor  monitor.Params  `mapstructure:"monitor"`
 }
 
 // Data says how tables are written.
@@ -124,12 +125,6 @@ func (r Registry) Validate() (err error) {
 	return err
 }
 
-// Monitor is read by the monitors.
-type Monitor struct {
-	WarnPSI float64 `mapstructure:"warn_psi"`
-	FailPSI float64 `mapstructure:"fail_psi"`
-}
-
 // Defaults returns the built-in settings of a profile.
 func Defaults(profile string) Config {
 	g := generate.Defaults()
@@ -152,7 +147,7 @@ func Defaults(profile string) Config {
 		Registry: Registry{KeepDays: 90},
 		Score:    score.Defaults(),
 		Serve:    Serve{Params: server.Defaults(), Log: predictionlog.Defaults()},
-		Monitor:  Monitor{WarnPSI: 0.1, FailPSI: 0.25},
+		Monitor:  monitor.Defaults(),
 	}
 	if profile == ProfileSeed {
 		c.Prepare.Dense = true
@@ -178,14 +173,11 @@ func (c *Config) Check() error {
 	}
 	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
-		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate())
+		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Validate())
 	if _, err := c.Simulation(); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.Registry.Validate(), c.Paths.validate())
-	if !(c.Monitor.WarnPSI > 0) || !(c.Monitor.FailPSI > c.Monitor.WarnPSI) {
-		errs = append(errs, fmt.Errorf("monitor.warn_psi, monitor.fail_psi: %v and %v; use numbers with 0 < warn < fail", c.Monitor.WarnPSI, c.Monitor.FailPSI))
-	}
 	return errors.Join(errs...)
 }
 

@@ -78,7 +78,7 @@ func (n *Numeric) check(rows int) error {
 		return errors.New("points, counts and edges must ascend")
 	case len(n.UpTo) > 0 && n.UpTo[0] < 1:
 		return errors.New("no row has the least value")
-	case !within01(n.Alike) || n.SD < 0:
+	case !within01(n.Alike) || !within01(n.Apart) || n.SD < 0:
 		return errors.New("the correlation or the standard deviation is out of range")
 	}
 	for _, e := range n.Edges {

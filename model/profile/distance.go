@@ -81,6 +81,38 @@ func (n *Numeric) ks(values []float64) (most float64) {
 	return most
 }
 
+// shift returns the earth mover's distance (Wasserstein's of order 1: by how much
+// a value had to move in the mean) in standard deviations of the reference, over
+// values that are not null. Between two points of the reference, its rows count
+// as if they were at the upper one. Where the reference has one value only, it is
+// the share of the values that differ.
+func (n *Numeric) shift(values []float64) (sum float64) {
+	sorted := finite(values)
+	if len(sorted) == 0 || len(n.Points) == 0 {
+		return 0
+	}
+	if n.SD == 0 {
+		return n.ks(values)
+	}
+	before, at, last := 0.0, 0, math.Min(sorted[0], n.Points[0])
+	move := func(x float64) {
+		sum += math.Abs(float64(at)/float64(len(sorted))-before) * (x - last)
+		last = x
+	}
+	for k, x := range n.Points {
+		for at < len(sorted) && sorted[at] <= x {
+			move(sorted[at])
+			at++
+		}
+		move(x)
+		before = float64(n.UpTo[k]) / float64(n.values())
+	}
+	for ; at < len(sorted); at++ {
+		move(sorted[at])
+	}
+	return sum / n.SD
+}
+
 // chance is the distribution of the index without drift: scale·χ²(freedom).
 type chance struct{ freedom, scale float64 }
 

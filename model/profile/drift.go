@@ -44,11 +44,23 @@ type Feature struct {
 	P         float64 `json:"p_value"`       // of Pearson's χ² over the cells, for rows of users who are alike
 	Moved     bool    `json:"beyond_chance"` // by Benjamini and Hochberg over all features
 	JS        float64 `json:"jensen_shannon"`
-	KS        float64 `json:"ks,omitempty"` // numeric only: largest distance of the distribution functions at the reference's points
+	KS        float64 `json:"ks,omitempty"`       // numeric only: largest distance of the distribution functions at the reference's points
+	Shift     float64 `json:"shift_sd,omitempty"` // numeric only: earth mover's distance in standard deviations of the reference
 
 	MissingBefore float64 `json:"missing_before"` // share of nulls in the reference
 	Missing       float64 `json:"missing"`
 	Unseen        float64 `json:"unseen"` // share of values that the reference does not have: new levels, or beyond its range
+
+	Novelty
+	Cells []Cell `json:"cells"`
+}
+
+// Cell is a bin of a numeric feature or a level of a categorical one, with the
+// share of the rows that are in it.
+type Cell struct {
+	Label  string  `json:"label"` // such as "≤ 3", "3 to 7", "> 7", a level, "(other)", "(null)"
+	Before float64 `json:"before"`
+	Now    float64 `json:"now"`
 }
 
 // Drift is how far rows have moved from a reference.
@@ -153,18 +165,20 @@ type comparison struct {
 	feature     Feature // without what depends on limits
 	before, now []int
 	n, m        float64 // effective rows of them
+	label       func(k int) string
 }
 
 // compare compares feature j: the numeric ones first.
 func (r *Reference) compare(j int, rows Rows, g groups) (c comparison) {
 	f, alike := rows.Frame, 0.0
 	if j < len(r.Numeric) {
-		alike = r.Numeric[j].Alike
-		c = r.Numeric[j].compare(column(f.Numeric, j, len(f.NumericNames)))
+		n, values := &r.Numeric[j], column(f.Numeric, j, len(f.NumericNames))
+		alike, c = n.Alike, n.compare(values)
+		c.feature.Novelty = n.novelty(values, g, crowd{r.Rows, r.RowsPerUser})
 	} else {
-		j -= len(r.Numeric)
-		alike = r.Categorical[j].Alike
-		c = r.Categorical[j].compare(texts(f, j))
+		k, values := &r.Categorical[j-len(r.Numeric)], texts(f, j-len(r.Numeric))
+		alike, c = k.Alike, k.compare(values)
+		c.feature.Novelty = k.novelty(values, rows.Known, g, r.Users)
 	}
 	c.n, c.m = effective(r.Rows, r.RowsPerUser, alike), effective(g.rows, g.perUser(), alike)
 	return c
@@ -174,6 +188,7 @@ func (r *Reference) compare(j int, rows Rows, g groups) (c comparison) {
 func (s *Score) compareScores(now Scores) comparison {
 	g := newGroups(now.User, len(now.Probability))
 	c := s.Numeric.compare(now.Probability)
+	c.feature.Novelty = Novelty{NovelP: 1} // a probability cannot lie outside of what there is
 	c.n, c.m = effective(s.Rows, s.RowsPerUser, s.Alike), effective(g.rows, g.perUser(), s.Alike)
 	return c
 }
@@ -181,14 +196,14 @@ func (s *Score) compareScores(now Scores) comparison {
 // compare counts the cells of values.
 func (n *Numeric) compare(values []float64) comparison {
 	before, now, null := n.counts(), tally(n.cells(values)), len(n.Edges)+1
-	return comparison{before: before, now: now,
-		feature: Feature{Name: n.Name, KS: n.ks(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
+	return comparison{before: before, now: now, label: n.label,
+		feature: Feature{Name: n.Name, KS: n.ks(values), Shift: n.shift(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
 }
 
 // compare counts the cells of values.
 func (c *Categorical) compare(values []string) comparison {
 	before, now, levels := c.counts(), tally(c.cells(values)), len(c.Levels)
-	return comparison{before: before, now: now,
+	return comparison{before: before, now: now, label: c.label,
 		feature: Feature{Name: c.Name, MissingBefore: share(before, levels+cellNull), Missing: share(now, levels+cellNull), Unseen: c.unseen(values)}}
 }
 
@@ -224,15 +239,16 @@ func share(counts []int, k int) float64 {
 // judge gives every feature its limits and status.
 func judge(all []comparison, l Limits) []Feature {
 	out := make([]Feature, len(all))
-	p := make([]float64, len(all))
+	p, novel := make([]float64, len(all)), make([]float64, len(all))
 	for i, c := range all {
-		p[i] = pearson(c.before, c.now, c.n, c.m)
+		p[i], novel[i] = pearson(c.before, c.now, c.n, c.m), c.feature.NovelP
 	}
-	moved := discoveries(p, l.FDR)
+	moved, strange := discoveries(p, l.FDR), discoveries(novel, l.FDR)
 	for i, c := range all {
 		f := c.feature
 		chance := chancePSI(c.before, c.now, c.n, c.m)
 		f.PSI, f.JS, f.P, f.Moved = psi(c.before, c.now), jensenShannon(c.before, c.now), p[i], moved[i]
+		f.Strange, f.Cells = strange[i], c.cells()
 		f.Expected = chance.mean()
 		f.WarnLimit, f.FailLimit = math.Max(l.WarnPSI, chance.quantile(1-l.FDR)), math.Max(l.FailPSI, chance.quantile(1-l.FDR))
 		f.Status = OK
@@ -243,6 +259,16 @@ func judge(all []comparison, l Limits) []Feature {
 			f.Status = Warn
 		}
 		out[i] = f
+	}
+	return out
+}
+
+// cells returns the shares of the cells that any row is in.
+func (c *comparison) cells() (out []Cell) {
+	for k := range c.before {
+		if c.before[k]+c.now[k] > 0 {
+			out = append(out, Cell{c.label(k), share(c.before, k), share(c.now, k)})
+		}
 	}
 	return out
 }

@@ -40,7 +40,7 @@ func world(rng *rand.Rand, users, each int, share, shift float64) Rows {
 			user = append(user, int32(u))
 		}
 	}
-	return Rows{f, user}
+	return Rows{Frame: f, User: user}
 }
 
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
@@ -142,7 +142,7 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 func TestOrderDoesNotMatter(t *testing.T) {
 	rows := world(random(2), 50, 4, 0.5, 0)
 	order := random(3).Perm(len(rows.User))
-	shuffled := Rows{&model.Frame{NumericNames: rows.Frame.NumericNames, CategoricalNames: rows.Frame.CategoricalNames}, nil}
+	shuffled := Rows{Frame: &model.Frame{NumericNames: rows.Frame.NumericNames, CategoricalNames: rows.Frame.CategoricalNames}}
 	for _, i := range order {
 		num, cat := rows.Frame.Row(i)
 		shuffled.Frame.Numeric, shuffled.Frame.Categorical = append(shuffled.Frame.Numeric, num...), append(shuffled.Frame.Categorical, cat...)
@@ -355,7 +355,7 @@ func TestDriftRefuses(t *testing.T) {
 	r := Of(rows)
 	few, gone := world(random(11), LeastRows-1, 1, 0, 0), world(random(11), 100, 1, 0, 0)
 	gone.Frame.NumericNames = []string{"normal", "zeros", "flag", "other"}
-	for name, now := range map[string]Rows{"few": few, "gone": gone, "none": {&model.Frame{NumericNames: rows.Frame.NumericNames, CategoricalNames: rows.Frame.CategoricalNames}, nil}} {
+	for name, now := range map[string]Rows{"few": few, "gone": gone, "none": {Frame: &model.Frame{NumericNames: rows.Frame.NumericNames, CategoricalNames: rows.Frame.CategoricalNames}}} {
 		if _, err := r.Drift(now, Scores{}, DefaultLimits()); err == nil {
 			t.Errorf("%s: no error", name)
 		}

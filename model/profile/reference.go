@@ -18,6 +18,7 @@ const Format = 1
 type Rows struct {
 	Frame *model.Frame // NaN, infinities and "" are nulls
 	User  []int32      // of every row, in any order; nil: each row has its own
+	Known []bool       // of rows to compare: whose user has rows in the reference, too; nil: nobody knows
 }
 
 // Scores are what a model says of rows that it has not learned from: on those
@@ -48,6 +49,9 @@ type Numeric struct {
 	UpTo   []int     `json:"up_to"`  // rows with a value of at most each point
 	Edges  []float64 `json:"edges"`  // bin k holds values in (Edges[k−1], Edges[k]]; the first and the last are open
 	Alike  float64   `json:"alike"`  // intra-user correlation of bins and nulls, 0…1; 1 where no user has two rows
+	// Apart is 1 less the intra-user correlation of being among the lowest or the
+	// highest hundredth; 0, the careful answer, where it is not known.
+	Apart float64 `json:"apart,omitempty"`
 }
 
 // Categorical is the distribution of a categorical feature.
@@ -154,6 +158,7 @@ func numericOf(name string, values []float64, g groups) Numeric {
 		n.point(sorted, k)
 	}
 	n.Alike = g.alike(n.cells(values))
+	n.Apart = 1 - g.alike(n.tails(values))
 	return n
 }
 
@@ -309,6 +314,17 @@ func (c *Categorical) unseen(values []string) float64 {
 	if !c.Listed {
 		return 0
 	}
+	seen, count := c.known(), 0
+	for _, v := range values {
+		if !seen[v] {
+			count++
+		}
+	}
+	return float64(count) / float64(len(values))
+}
+
+// known returns the values that the reference has, null among them.
+func (c *Categorical) known() map[string]bool {
 	seen := map[string]bool{"": true}
 	for _, l := range c.Levels {
 		seen[l.Value] = true
@@ -316,13 +332,7 @@ func (c *Categorical) unseen(values []string) float64 {
 	for _, v := range c.Rare {
 		seen[v] = true
 	}
-	count := 0
-	for _, v := range values {
-		if !seen[v] {
-			count++
-		}
-	}
-	return float64(count) / float64(len(values))
+	return seen
 }
 
 // counts returns the rows of every cell.

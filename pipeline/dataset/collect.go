@@ -23,22 +23,29 @@ func Collect(ctx context.Context, t *prepare.Timelines, d Definition, dates []pi
 	return gather(ctx, t, d, dates, maxRows, false, progress)
 }
 
-// Unlabelled are the features of a cohort whose fate nobody knows yet.
+// Unlabelled are the features of cohorts whose fate nobody knows yet.
 type Unlabelled struct {
 	Frame   model.Frame
-	User    []int32 // number of the user, one row each
-	Sampled bool    // some users only
+	User    []int32 // number of the user
+	AsOf    []pipeline.Date
+	Sampled bool // some users only
 }
 
 // Cohort computes the features of everyone who is at risk on an as-of date,
 // whether or not its label window has closed. Above maxRows, users are sampled
 // as in Collect.
 func Cohort(ctx context.Context, t *prepare.Timelines, d Definition, asOf pipeline.Date, maxRows int) (*Unlabelled, error) {
-	rows, err := gather(ctx, t, d, []pipeline.Date{asOf}, maxRows, true, nil)
+	return Cohorts(ctx, t, d, []pipeline.Date{asOf}, maxRows, nil)
+}
+
+// Cohorts computes those of several as-of dates, in ascending order, in one pass:
+// by user, then by date.
+func Cohorts(ctx context.Context, t *prepare.Timelines, d Definition, dates []pipeline.Date, maxRows int, progress func(done, total int64)) (*Unlabelled, error) {
+	rows, err := gather(ctx, t, d, dates, maxRows, true, progress)
 	if err != nil {
 		return nil, err
 	}
-	return &Unlabelled{Frame: rows.Frame, User: rows.User, Sampled: rows.Sampled}, nil
+	return &Unlabelled{Frame: rows.Frame, User: rows.User, AsOf: rows.AsOf, Sampled: rows.Sampled}, nil
 }
 
 // gather computes the rows of Collect, or of the cohort only.

@@ -1,0 +1,226 @@
+// Package monitor watches what a model meets after its training.
+//
+// A drift check asks two questions of the users of a date.
+//
+// The level: are they like those that the model was trained on, or those of the
+// same weeks of the last term? Profile has the statistics. What matters is
+// weighted by the model: the check fails where features that carry
+// monitor.moved_share of its importance have moved, or its scores have, beyond
+// where they were already on the day on which the model was made.
+//
+// The step: are they suddenly unlike those of the weeks before? Seasons and
+// growth, which move every portal, move it slowly, so that a much smaller change
+// counts, and within days. Some features move by themselves, since months are
+// not equally long and sums only grow. What counts is therefore a change that is
+// beyond chance, larger than the floor, and larger than all that the same feature
+// did in each of the eight weeks before, and in the same weeks of the last term
+// as far as the data reaches. One feature that does so, and not by much, only
+// warns.
+package monitor
+
+import (
+	"fmt"
+	"slices"
+
+	"churn/model/profile"
+	"churn/pipeline"
+)
+
+// Status is the answer of a check.
+type Status string
+
+// The statuses, as the original course writes them.
+const (
+	OK   Status = "OK"
+	Warn Status = "WARN"
+	Fail Status = "FAIL"
+)
+
+// statusOf spells the status of a profile.
+func statusOf(s profile.Status) Status {
+	return map[profile.Status]Status{profile.OK: OK, profile.Warn: Warn, profile.Fail: Fail}[s]
+}
+
+// worst returns the more serious status.
+func worst(a, b Status) Status {
+	order := []Status{OK, Warn, Fail}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
+
+// DriftReport is the drift of one date: what data_drift_latest.json and
+// data_drift_<asOf>.json hold. The first five fields are those of the original
+// course.
+type DriftReport struct {
+	Status        Status             `json:"status"`
+	OverallMaxPSI float64            `json:"overall_max_psi"` // against the reference
+	PSIByFeature  map[string]float64 `json:"psi_by_feature"`  // likewise
+	Baseline      string             `json:"baseline"`        // what the reference is
+	Current       string             `json:"current"`         // what is compared with it
+
+	AsOf      pipeline.Date `json:"as_of_date"`
+	Version   string        `json:"model_version"`
+	Hindsight pipeline.Date `json:"model_knows_until,omitempty"` // last day of the model's data, where that is later than the as-of date
+	Rows      int           `json:"rows"`
+	Users     int           `json:"users"`
+	Sampled   bool          `json:"sampled,omitempty"` // some users were left out, since there are too many rows
+	Reasons   []string      `json:"reasons"`           // what made it warn or fail
+	Notes     []string      `json:"notes,omitempty"`   // what could not be looked at, and why
+	Level     Level         `json:"level"`
+	Step      *Step         `json:"step,omitempty"`   // nil: a note says why
+	Recent    []Recent      `json:"recent,omitempty"` // the last monitor.fail_of checks, this one first, where more than one counts
+	Fixed     Fixed         `json:"fixed_limits"`     // what the customary limits alone would say
+}
+
+// Level is how far the rows are from the reference.
+type Level struct {
+	Status      Status         `json:"status"`
+	Reference   string         `json:"reference"` // training, or same-weeks-last-term
+	Rows        int            `json:"reference_rows"`
+	Users       int            `json:"reference_users"`
+	Features    []LevelFeature `json:"features"`
+	Score       *LevelFeature  `json:"score,omitempty"`
+	MeanScore   [2]float64     `json:"mean_score"`        // reference, now
+	HighShare   [2]float64     `json:"high_share"`        // likewise
+	WeightedPSI float64        `json:"weighted_psi"`      // by importance
+	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
+	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
+	Limit       float64        `json:"importance_limit"`
+}
+
+// LevelFeature is a feature against the reference. Its cells are enough to draw
+// both distributions.
+type LevelFeature struct {
+	profile.Feature
+	Importance float64 `json:"importance"`    // share of the mean |contribution| to the log-odds; all add up to 1
+	MadePSI    float64 `json:"psi_when_made"` // index of the users of the day on which the model was made; 0 = unknown
+}
+
+// Step is how far the rows are from those of the weeks before.
+type Step struct {
+	Status   Status        `json:"status"`
+	From     pipeline.Date `json:"from"` // first of the days before
+	To       pipeline.Date `json:"to"`
+	Rows     int           `json:"rows"` // of them
+	Users    int           `json:"users"`
+	Earlier  int           `json:"earlier_steps"` // by which is known what a feature does by itself
+	Features []StepFeature `json:"features"`      // as in Level, the score last
+	Jumped   []string      `json:"jumped"`        // features that have changed suddenly
+	Strange  []string      `json:"strange"`       // features with novel values
+}
+
+// StepFeature is a feature against the weeks before.
+type StepFeature struct {
+	profile.Feature
+	UsualPSI   float64 `json:"usual_psi"`   // the most that it did in the weeks before
+	UsualNovel float64 `json:"usual_novel"` // likewise, share of rows
+	Jumped     bool    `json:"jumped"`
+	New        bool    `json:"new_values"`
+}
+
+// Recent is the status of a check before k of n are counted.
+type Recent struct {
+	AsOf   pipeline.Date `json:"as_of_date"`
+	Status Status        `json:"status"`
+}
+
+// Fixed is what limits on the index alone would say, as they are in wide use.
+type Fixed struct {
+	Status Status `json:"status"`
+	Warned int    `json:"warned"`
+	Failed int    `json:"failed"`
+}
+
+// level compares the rows of a date with a reference.
+func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
+	drift, err := w.against(r.Profile, d)
+	if err != nil {
+		return Level{}, err
+	}
+	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare}
+	weights := w.importance()
+	for i, f := range drift.Features {
+		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
+		l.Features = append(l.Features, x)
+		l.WeightedPSI += x.Importance * f.PSI
+		switch x.status() {
+		case Fail:
+			l.FailedShare += x.Importance
+			l.MovedShare += x.Importance
+		case Warn:
+			l.MovedShare += x.Importance
+		}
+	}
+	if drift.Score != nil {
+		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
+	}
+	l.Status = l.status()
+	return l, nil
+}
+
+// status is that of the feature, unless the day on which the model was made was
+// about as far away.
+func (f *LevelFeature) status() Status {
+	if f.PSI <= usualMargin*f.MadePSI {
+		return OK
+	}
+	return statusOf(f.Feature.Status)
+}
+
+// status fails where features that fail carry much of the model's importance, or
+// the scores fail, and warns where those that warn do.
+func (l *Level) status() Status {
+	s := OK
+	if l.Score != nil {
+		s = l.Score.status()
+	}
+	switch {
+	case l.FailedShare >= l.Limit:
+		return Fail
+	case l.MovedShare >= l.Limit:
+		return worst(s, Warn)
+	}
+	return s
+}
+
+// reasons says what made it warn or fail.
+func (l *Level) reasons() (out []string) {
+	if l.MovedShare >= l.Limit {
+		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s) since the model was made, %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
+	}
+	if s := l.Score; s != nil && s.status() != OK {
+		out = append(out, fmt.Sprintf("the scores have moved from the reference (%s): PSI %.3f, limits %.3f and %.3f, mean %.3f after %.3f", l.Reference, s.PSI, s.WarnLimit, s.FailLimit, l.MeanScore[1], l.MeanScore[0]))
+	}
+	return out
+}
+
+// fixed applies the customary limits.
+func (l *Level) fixed(p Params) (f Fixed) {
+	f.Status = OK
+	for _, x := range l.Features {
+		switch {
+		case x.PSI >= p.FailPSI:
+			f.Failed++
+		case x.PSI >= p.WarnPSI:
+			f.Warned++
+		}
+	}
+	if f.Failed > 0 {
+		f.Status = Fail
+	} else if f.Warned > 0 {
+		f.Status = Warn
+	}
+	return f
+}
+
+// reasons says what changed suddenly.
+func (s *Step) reasons() (out []string) {
+	for _, f := range s.Features {
+		if f.Jumped {
+			out = append(out, fmt.Sprintf("%s changed suddenly: PSI %.3f against the weeks before (limit %.3f; by itself it moved by up to %.3f a week)", f.Name, f.PSI, f.WarnLimit, f.UsualPSI))
+		}
+		if f.New {
+			out = append(out, fmt.Sprintf("%s has values far from all that were seen in the weeks before: %.2f%% of the rows, %d users", f.Name, 100*f.Novel, f.NovelUsers))
+		}
+	}
+	return out
+}
