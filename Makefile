@@ -57,6 +57,24 @@ VERSITYGW := v1.8.0
 test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the registry on a real S3 server, killed in the middle of writes too
 	CHURN_TEST_VERSITYGW=$(CURDIR)/$< go test -count=1 -run S3 ./registry/...
 
+.clients/venv/complete: .ci/clients/requirements.txt
+	rm -rf .clients/venv
+	python3 -m venv .clients/venv
+	.clients/venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Debian's package, unpacked: its installation would start a Prometheus. go
+# install makes one too, in minutes.
+.clients/promtool:
+	mkdir -p .clients/deb
+	cd .clients/deb && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .
+	mv .clients/deb/usr/bin/promtool $@
+	rm -rf .clients/deb
+
+.PHONY: test-clients
+test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
+	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
+
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
 test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
@@ -93,6 +111,13 @@ bench: build ## benchmarks of the packages, then a table of the data path
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
 	go run ./bench/datapath -churn ./bin/churn -users 875000 -days 120 -runs 1 -memory 2GiB
 
+.PHONY: bench-health
+bench-health: build ## what data health finds on every day of three simulated portals in which nothing is wrong
+	@for seed in 1 2 3; do \
+	  dir=$$(mktemp -d); set="--log-level error --set paths.data=$$dir --set paths.artifacts=$$dir/artifacts --set generate.seed=$$seed --set generate.users=2000"; \
+	  ./bin/churn $$set generate >/dev/null && ./bin/churn $$set prepare >/dev/null && go run ./bench/health $$dir/processed/timelines.bin || exit 1; \
+	  rm -r $$dir; done
+
 .PHONY: bench-peers
 bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own
 	go run ./bench/peers -churn ./bin/churn
@@ -104,6 +129,17 @@ bench-gate: ## error rates of the gate by simulation; fails if one is out of its
 .PHONY: bench-monitor
 bench-monitor: ## false alarms and detection of the drift monitor by simulation; fails if one is out of its limit
 	go run ./bench/monitor
+
+VEGETA := v12.13.0
+.bench/bin/vegeta-$(VEGETA):
+	GOBIN=$(CURDIR)/.bench/bin go install github.com/tsenart/vegeta/v12@$(VEGETA)
+	mv .bench/bin/vegeta $@
+
+SOAK ?= 10m
+.PHONY: bench-serve
+bench-serve: build .bench/bin/vegeta-$(VEGETA) ## churn serve beside bare Echo and FastAPI, and its memory over SOAK (needs wrk, Python and pip)
+	go build -o .bench/bin/serve ./bench/serve
+	.bench/bin/serve -churn ./bin/churn -vegeta .bench/bin/vegeta-$(VEGETA) -soak $(SOAK)
 
 .PHONY: parity-goldens
 parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)

@@ -85,16 +85,20 @@ type instance struct {
 func (r *reader) instance(in *inputs, to *instance) error {
 	in.reset(&to.row)
 	to.user, to.asOf = "", ""
-	var hasUser, hasFeatures, isObject bool
+	var hasUser, hasDate, hasFeatures, isObject bool
 	err := r.members(func(name []byte) (err error) {
 		isObject = true
 		switch string(name) {
 		case "user_id":
+			r.suspicious(hasUser)
 			hasUser = true
 			to.user, err = r.id()
 		case "snapshot_date":
+			r.suspicious(hasDate)
+			hasDate = true
 			to.asOf, err = r.date()
 		case "features":
+			r.suspicious(hasFeatures)
 			hasFeatures = true
 			err = r.features(in, &to.row)
 		default:
@@ -117,8 +121,14 @@ func (r *reader) instance(in *inputs, to *instance) error {
 
 // features reads the values of a row by name.
 func (r *reader) features(in *inputs, row *Row) error {
+	r.seen = append(r.seen[:0], make([]bool, len(in.place))...)
 	return r.members(func(name []byte) (err error) {
 		k, ok := in.place[string(name)]
+		if ok {
+			i := (k + len(in.place)) % len(in.place) // categoricals, ^j, from the end
+			r.suspicious(r.seen[i])
+			r.seen[i] = true
+		}
 		switch {
 		case !ok:
 			err = r.unknown("a feature that the model reads; GET /model lists them")

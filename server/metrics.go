@@ -49,7 +49,7 @@ func newMetrics(s *Server) *metrics {
 		reloadErrors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "churn_reload_errors_total", Help: "Times that changed files of keys or certificates were not sound, so that those from before stayed in force."}, []string{"files"}),
 		routes:       map[routeKey]*routeStats{},
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.inFlight, m.predictions, m.reloadErrors, modelCollector{s}, usersCollector{s},
+	m.registry.MustRegister(m.requests, m.latency, m.inFlight, m.predictions, m.reloadErrors, modelCollector{s}, usersCollector{s}, monitoringCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.other = m.stats(unknown, unknown)
 	for _, f := range s.followed {

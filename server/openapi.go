@@ -36,9 +36,12 @@ type parameter struct {
 func operations() []operation {
 	reasons := []parameter{{"reasons", "How many reasons to give; 0 is the fastest.", object{"type": "integer", "minimum": 0, "maximum": MaxReasons, "default": MaxReasons}}}
 	text := func(name, doc string) parameter { return parameter{name, doc, object{"type": "string"}} }
+	choice := func(name, doc string, values ...string) parameter {
+		return parameter{name, doc, object{"type": "string", "enum": append(values, "")}}
+	}
 	list := []parameter{
-		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1}}, text("tier", "low, medium or high."), text("plan", ""), text("country", ""), text("marketing_source", ""),
-		text("search", "Beginning of the user id."), text("sort", "risk, user_id or last_activity (longest silent first)."), text("cursor", "next_cursor of the page before."),
+		{"limit", "Users of a page.", object{"type": "integer", "minimum": 1, "maximum": MaxUsers}}, choice("tier", "All if empty.", "low", "medium", "high"), text("plan", ""), text("country", ""), text("marketing_source", ""),
+		text("search", "Beginning of the user id."), choice("sort", "By falling risk if empty; last_activity: longest silent first.", "risk", "user_id", "last_activity"), text("cursor", "next_cursor of the page before."),
 	}
 	all := []operation{
 		{key: "POST /predict", summary: "The risk of one row of features", query: reasons, request: PredictRequest{}, answer: Prediction{}},
@@ -146,7 +149,7 @@ func pathTemplate(path string) string {
 }
 
 func (s *Server) operation(g *schemas, o operation, r route) object {
-	out := object{"summary": o.summary, "operationId": operationID(o.key), "responses": responses(g, o, r), "parameters": parameters(o)}
+	out := object{"summary": o.summary, "operationId": operationID(o.key), "responses": responses(g, o, r), "parameters": g.parameters(o)}
 	if o.request != nil {
 		content := object{"application/json": object{"schema": g.of(reflect.TypeOf(o.request))}}
 		out["requestBody"] = object{"required": true, "content": content}
@@ -168,14 +171,17 @@ func operationID(key string) string {
 }
 
 // parameters lists those of the path and of the query.
-func parameters(o operation) []object {
+func (g *schemas) parameters(o operation) []object {
 	out := []object{}
 	_, path, _ := strings.Cut(o.key, " ")
 	for part := range strings.SplitSeq(path, "/") {
 		if name, ok := strings.CutPrefix(part, ":"); ok {
 			schema := object{"type": "string", "minLength": 1}
-			if name == "model" {
+			switch {
+			case name == "model":
 				schema["examples"] = []string{modelName}
+			case name == "version" && g.model != nil:
+				schema["examples"] = []string{g.model.info.Version}
 			}
 			out = append(out, object{"name": name, "in": "path", "required": true, "schema": schema})
 		}

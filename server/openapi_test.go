@@ -98,8 +98,10 @@ func TestContract(t *testing.T) {
 		{"POST", "/predict/events", "/predict/events", `{"user":{"user_id":1,"signup_date":"2026-01-01","plan":"free","is_paid":0},"events":[{"event_id":1,"event_time":"2026-01-02T00:00:00","event_type":"login"}]}`, 200},
 		{"POST", "/predict/events", "/predict/events", `{"user":{"user_id":[],"signup_date":"2026-01-01","plan":"free","is_paid":0},"events":[]}`, 422},
 		{"POST", "/predict/events", "/predict/events", `{"user":{}}`, 422},
+		{"POST", "/predict/events", "/predict/events", `{"user":{"user_id":"","signup_date":"2026-01-01","plan":"free","is_paid":0},"events":[]}`, 422},
 		{"GET", "/users", "/users", "", 503},
 		{"GET", "/users?color=red", "/users", "", 422},
+		{"GET", "/users?limit=1001", "/users", "", 422},
 		{"GET", "/users/u1", "/users/{id}", "", 503},
 		{"GET", "/model", "/model", "", 200},
 		{"POST", "/admin/reload", "/admin/reload", "", 403},
@@ -110,6 +112,11 @@ func TestContract(t *testing.T) {
 		{"GET", "/v2/models/churn/versions/v0007/ready", "/v2/models/{model}/versions/{version}/ready", "", 200},
 		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", inferBody, 200},
 		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"plan","datatype":"TEXT","shape":[1],"data":[1]}]}`, 400},
+		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"shoes","datatype":"TEXT","shape":[1],"data":[1]}]}`, 400},
+		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"shoes","shape":[0],"data":[]}]}`, 400},
+		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"","datatype":"FP64","shape":[0],"data":[]}]}`, 400},
+		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[{"name":"events_7d","datatype":"UINT64","shape":[1],"data":[1]}]}`, 200},
+		{"POST", "/v2/models/churn/infer", "/v2/models/{model}/infer", `{"inputs":[]}`, 400},
 	} {
 		c.exchange(t, f, x.method, x.path, x.of, x.body, x.status)
 	}

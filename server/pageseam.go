@@ -85,6 +85,7 @@ type VersionHead struct {
 	Version, Kind, AsOf string
 	Made                time.Time
 	PRAUC               float64 // on its own test period; NaN where it is not known
+	Served              bool    // it is or was in production
 }
 
 // Move is an entry of the registry's ledger.
@@ -106,7 +107,7 @@ type Past struct {
 	Production, Challenger, Previous string        // versions; "" = none
 	Versions                         []VersionHead // oldest first
 	Moves                            []Move        // oldest first
-	Fault                            string        // where the chain is broken
+	Fault                            string        // what cannot be read of it
 }
 
 // Return asks for a version to be put back into production.

@@ -103,6 +103,7 @@ func (s *Server) predict(c echo.Context) error {
 
 // read reads a document that is one instance.
 func (w *work) read(in *inputs) error {
+	w.openLax(w.body, w.strict)
 	if err := w.reader.instance(in, &w.instance); err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (w *work) check() error {
 	if err := w.close(); err != nil {
 		return err
 	}
-	w.open(w.body, w.strict)
+	w.openLax(w.body, w.strict)
 	return nil
 }
 

@@ -26,9 +26,9 @@ type EventsRequest struct {
 
 // UserRecord is a row of the users file. More members are passed over.
 type UserRecord struct {
-	ID      any `json:"user_id" schema:"field"`
-	Signup  any `json:"signup_date" schema:"field" doc:"A date such as 2026-04-30."`
-	Plan    any `json:"plan" schema:"field" doc:"free or paid."`
+	ID      any `json:"user_id" schema:"name"`
+	Signup  any `json:"signup_date" schema:"moment" doc:"A date such as 2026-04-30, not after today."`
+	Plan    any `json:"plan" schema:"plan"`
 	Paid    any `json:"is_paid" schema:"flag" doc:"0 or 1."`
 	Country any `json:"country,omitzero" schema:"field"`
 	Source  any `json:"marketing_source,omitzero" schema:"field"`
@@ -36,10 +36,10 @@ type UserRecord struct {
 
 // EventRecord is a row of the events file. More members are passed over.
 type EventRecord struct {
-	ID      any `json:"event_id" schema:"field" doc:"Of events with one id the one that was known first counts."`
+	ID      any `json:"event_id" schema:"name" doc:"Of events with one id the one that was known first counts."`
 	User    any `json:"user_id,omitzero" schema:"field" doc:"The user's own, if given."`
-	Time    any `json:"event_time" schema:"field" doc:"Such as 2026-04-30T18:05:00, or with a zone as in RFC 3339."`
-	Type    any `json:"event_type" schema:"field" doc:"Such as login; validate.event_types lists them."`
+	Time    any `json:"event_time" schema:"moment" doc:"Such as 2026-04-30T18:05:00, or with a zone as in RFC 3339; not after today."`
+	Type    any `json:"event_type" schema:"event" doc:"Such as login; validate.event_types lists them."`
 	Course  any `json:"course_id,omitzero" schema:"field"`
 	Minutes any `json:"watch_minutes,omitzero" schema:"field" doc:"From 0."`
 	Score   any `json:"quiz_score,omitzero" schema:"field" doc:"From 0 to 100."`
@@ -70,16 +70,16 @@ type BatchRow struct {
 
 // V2Request is the body of infer.
 type V2Request struct {
-	ID         string         `json:"id,omitzero"`
+	ID         string         `json:"id,omitzero" schema:"note"`
 	Parameters map[string]any `json:"parameters,omitzero" doc:"binary_data_output asks for all outputs as bytes."`
-	Inputs     []V2Input      `json:"inputs" doc:"One tensor for each feature; those left out are missing values. One named user_id is for the log."`
-	Outputs    []V2Wanted     `json:"outputs,omitzero" doc:"All if absent."`
+	Inputs     []V2Input      `json:"inputs" schema:"tensors" doc:"One tensor for each feature; those left out are missing values. One named user_id is for the log."`
+	Outputs    []V2Wanted     `json:"outputs,omitzero" schema:"outputs" doc:"All if absent."`
 }
 
 // V2Input is a tensor of a request.
 type V2Input struct {
-	Name       string         `json:"name"`
-	Shape      []int          `json:"shape" doc:"[n] or [n, 1]."`
+	Name       string         `json:"name" schema:"tensor"`
+	Shape      []int          `json:"shape" schema:"shape" doc:"[n] or [n, 1], the same n in all tensors."`
 	Datatype   string         `json:"datatype" schema:"datatype"`
 	Parameters map[string]any `json:"parameters,omitzero" doc:"binary_data_size, where the values follow the document as bytes (Triton)."`
 	Data       []any          `json:"data,omitzero"`

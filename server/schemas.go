@@ -127,10 +127,28 @@ func (s *schemas) fragment(name string) object {
 		return object{"type": "array", "maxItems": maxEvents, "items": s.of(reflect.TypeFor[EventRecord]())}
 	case "field":
 		return object{"type": []string{"string", "number", "null"}, "maxLength": maxText}
+	case "name":
+		return object{"type": []string{"string", "number"}, "minLength": 1, "maxLength": maxText, "pattern": `\S`}
+	case "moment":
+		return object{"type": "string", "minLength": len("2026-04-30"), "maxLength": maxText, "examples": []string{"2026-01-31T18:05:00"}}
+	case "event":
+		return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `\S`, "examples": []string{"login"}}
+	case "plan":
+		return object{"enum": []string{"free", "paid"}}
+	case "note":
+		return object{"type": []string{"string", "null"}, "maxLength": maxText}
+	case "tensor":
+		return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `\S`}
+	case "tensors":
+		return object{"type": "array", "minItems": 1, "maxItems": maxTensors, "items": s.of(reflect.TypeFor[V2Input]())}
+	case "outputs":
+		return object{"type": "array", "maxItems": maxTensors, "items": s.of(reflect.TypeFor[V2Wanted]())}
+	case "shape":
+		return object{"type": "array", "minItems": 1, "maxItems": 2, "items": object{"type": "integer", "minimum": 0, "maximum": maxRows}}
 	case "flag":
 		return object{"enum": []any{0, 1, "0", "1", false, true}}
 	case "datatype":
-		return object{"type": "string", "enum": append([]string{typeBytes}, sortedKeys(numberTypes())...)}
+		return object{"type": "string", "enum": append([]string{typeBytes}, numberTypes()...)}
 	case "output":
 		return object{"type": "string", "enum": []string{outputRisk, outputTier, outputMargin}}
 	}

@@ -243,6 +243,9 @@ type User struct {
 	Version      string   `json:"model_version"`
 }
 
+// MaxUsers is how many users a page has at most.
+const MaxUsers = 1000
+
 // Query selects users of the snapshot.
 type Query struct {
 	Tier, Plan, Country, Source string // "" = all

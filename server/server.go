@@ -27,12 +27,14 @@ type Options struct {
 	Users  Users // nil: nobody has been scored
 	// Dossiers may be nil: nothing is known of single users.
 	Dossiers Dossiers
-	Pages    Pages            // what the dashboard shows beside Models, Users and Dossiers
-	Log      Log              // nil: predictions are not kept
-	Shadow   Shadow           // nil: no second model
-	Keys     string           // lines of API keys, as those of serve.keys_file, which they add to
-	Now      func() time.Time // the clock
-	Logger   *slog.Logger
+	Pages    Pages // what the dashboard shows beside Models, Users and Dossiers
+	// Monitoring may be nil: no figures of monitors in /metrics.
+	Monitoring Monitoring
+	Log        Log              // nil: predictions are not kept
+	Shadow     Shadow           // nil: no second model
+	Keys       string           // lines of API keys, as those of serve.keys_file, which they add to
+	Now        func() time.Time // the clock
+	Logger     *slog.Logger
 	// Version is that of the program.
 	Version string
 	// Listening is told the addresses once the server accepts connections;
@@ -75,6 +77,9 @@ func New(o Options) (*Server, error) {
 		o.Log = noLog{}
 	}
 	o.Pages = o.Pages.complete()
+	if o.Monitoring == nil {
+		o.Monitoring = noMonitoring{}
+	}
 	s := &Server{options: o, params: o.Params, log: o.Logger, headers: securityHeaders(o.Params.TLSCert != ""), maxBody: bytesOf(o.Params.MaxBody),
 		limiter: newLimiter(o.Params), pages: newPageSet(), origin: http.NewCrossOriginProtection()}
 	if err := s.readFiles(o.Keys); err != nil {

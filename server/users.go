@@ -128,8 +128,8 @@ func readQuery(values url.Values) (q Query, faults Faults) {
 			*target = value
 		case name == "limit":
 			n, err := strconv.Atoi(value)
-			if err != nil || n < 1 {
-				faults = append(faults, Fault{Field: "?limit", Got: strconv.Quote(clip(value)), Expected: "a whole number from 1"})
+			if err != nil || n < 1 || n > MaxUsers {
+				faults = append(faults, Fault{Field: "?limit", Got: strconv.Quote(clip(value)), Expected: "a whole number from 1 to " + strconv.Itoa(MaxUsers)})
 			}
 			q.Limit = n
 		default:

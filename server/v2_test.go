@@ -181,6 +181,18 @@ func FuzzV2Binary(f *testing.F) {
 	})
 }
 
+// Every datatype of numbers has a width.
+func TestNumberTypesHaveAWidth(t *testing.T) {
+	for _, name := range numberTypes() {
+		if widthOf(name) == 0 {
+			t.Errorf("%s has none", name)
+		}
+	}
+	if widthOf(typeBytes) != 0 {
+		t.Error("texts have one")
+	}
+}
+
 // infer reads a request and checks what came of it.
 func infer(t *testing.T, model *inputs, head, tail string) {
 	t.Helper()

@@ -12,9 +12,24 @@ import (
 // (Triton's extension binary_tensor_data).
 const binaryHeader = "Inference-Header-Content-Length"
 
-// numberTypes are the widths in bytes of the datatypes of numbers.
-func numberTypes() map[string]int {
-	return map[string]int{typeBool: 1, "INT8": 1, "UINT8": 1, "INT16": 2, "UINT16": 2, "INT32": 4, "UINT32": 4, "INT64": 8, "UINT64": 8, "FP32": 4, typeFP64: 8}
+// numberTypes are the datatypes of numbers.
+func numberTypes() []string {
+	return []string{typeBool, "INT8", "UINT8", "INT16", "UINT16", "INT32", "UINT32", "INT64", "UINT64", "FP32", typeFP64}
+}
+
+// widthOf returns the bytes of a number; 0 for what is no datatype of numbers.
+func widthOf(datatype string) int {
+	switch datatype {
+	case typeBool, "INT8", "UINT8":
+		return 1
+	case "INT16", "UINT16":
+		return 2
+	case "INT32", "UINT32", "FP32":
+		return 4
+	case "INT64", "UINT64", typeFP64:
+		return 8
+	}
+	return 0
 }
 
 // split hands the bytes behind the document to the binary tensors, in their

@@ -183,6 +183,9 @@ func (w *work) tensor(t *tensor) error {
 				return err
 			})
 		case "data":
+			if w.decoder.PeekKind() != jsontext.KindBeginArray {
+				return w.wrong("a list")
+			}
 			t.at = string(w.decoder.StackPointer())
 			from := w.decoder.InputOffset()
 			err = w.skip()
@@ -273,13 +276,20 @@ func (q *inference) fill(in *inputs, w *work) error {
 	return nil
 }
 
-// shape checks that all tensors have as many rows.
+// shape checks that all tensors, those that nobody reads too, have what the
+// protocol asks for, and as many rows.
 func (q *inference) shape() error {
 	if len(q.tensors) == 0 {
 		return Faults{{Field: "/inputs", Got: "nothing", Expected: "a tensor for each feature"}}
 	}
 	for i := range q.tensors {
 		t := &q.tensors[i]
+		if t.name == "" {
+			return tensorFault(t, "no name", "the name of an input of the model")
+		}
+		if t.datatype != typeBytes && widthOf(t.datatype) == 0 {
+			return tensorFault(t, "the datatype "+strconv.Quote(clip(t.datatype)), typeBytes+", or one of numbers such as "+typeFP64)
+		}
 		if len(t.shape) == 0 || len(t.shape) > 2 || len(t.shape) == 2 && t.shape[1] != 1 {
 			return tensorFault(t, "another shape", "the shape [n] or [n, 1]")
 		}
@@ -336,8 +346,8 @@ func (q *inference) texts(w *work, t *tensor, put func(i int, b []byte)) error {
 
 // numbers reads the values of a tensor of numbers.
 func (q *inference) numbers(w *work, t *tensor, put func(i int, x float64)) error {
-	width, ok := numberTypes()[t.datatype]
-	if !ok {
+	width := widthOf(t.datatype)
+	if width == 0 {
 		return tensorFault(t, "the datatype "+strconv.Quote(clip(t.datatype)), typeFP64+", or another of numbers")
 	}
 	if t.isBinary {

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"churn/bench/internal/kit"
 	"churn/internal/atomicfile"
 	"churn/model/encode"
 )
@@ -36,7 +37,7 @@ func main() {
 	var o options
 	f := flag.NewFlagSet("peers", flag.ExitOnError)
 	f.StringVar(&o.churn, "churn", "./bin/churn", "the binary that makes the training sets")
-	f.StringVar(&o.cache, "cache", defaultCache(), "folder for the peers' virtual environment")
+	f.StringVar(&o.cache, "cache", kit.Cache("churn-peers"), "folder for the peers' virtual environment")
 	f.StringVar(&o.shared, "shared", cmp.Or(os.Getenv("CHURN_SHARED"), "../shared"), "folder with real/oulad and real/cdnow")
 	f.StringVar(&o.python, "python", "python3", "makes the virtual environment")
 	f.StringVar(&o.wait, "wait", "passive", "how idle threads of the peers wait: passive (they sleep) or active (they spin, many times slower on a busy machine)")
@@ -57,18 +58,6 @@ func main() {
 	}
 }
 
-// defaultCache returns a folder in the user's cache, or a temporary one.
-func defaultCache() string {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		dir = os.TempDir()
-	}
-	return filepath.Join(dir, "churn-peers")
-}
-
-// say tells the progress.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-
 // check returns what is wrong with the options.
 func (o options) check() error {
 	switch {
@@ -84,7 +73,7 @@ func (o options) check() error {
 
 func run(ctx context.Context, o options) (err error) {
 	runtime.GOMAXPROCS(threads)
-	if err := errors.Join(o.check(), setStopwatch()); err != nil {
+	if err := errors.Join(o.check(), kit.SetStopwatch()); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "churn-peers-*")
@@ -92,7 +81,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	python, err := environment(ctx, o.python, o.cache)
+	python, err := kit.Python(ctx, o.python, o.cache, requirements)
 	if err != nil {
 		return err
 	}
@@ -101,11 +90,11 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	b := bench{ctx: ctx, options: o, peer: p, dir: dir}
-	b.results.Load = []string{load()}
+	b.results.Load = []string{kit.Load()}
 	if err := errors.Join(b.measure(), p.stop()); err != nil {
 		return err
 	}
-	b.results.Load = append(b.results.Load, load())
+	b.results.Load = append(b.results.Load, kit.Load())
 	return b.report()
 }
 

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed" // the script and its requirements
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,32 +18,6 @@ var script string
 
 //go:embed requirements.txt
 var requirements []byte
-
-// environment makes sure of a virtual environment with the requirements under
-// cache and returns its Python. It is made once: its folder is named by the
-// digest of the requirements, and a mark in it says that it is complete.
-func environment(ctx context.Context, python, cache string) (string, error) {
-	digest := sha256.Sum256(requirements)
-	dir := filepath.Join(cache, "venv-"+hex.EncodeToString(digest[:6]))
-	own, mark := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "complete")
-	if _, err := os.Stat(mark); err == nil {
-		return own, nil
-	}
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
-		return "", err
-	}
-	list := filepath.Join(dir, "requirements.txt")
-	if err := os.WriteFile(list, requirements, 0o644); err != nil {
-		return "", err
-	}
-	say("installing the peers into %s", dir)
-	for _, args := range [][]string{{python, "-m", "venv", dir}, {own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", list}} {
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("install the peers: %w; this needs Python 3.11 or later with venv (-python names it) and a package index\n%s", err, out)
-		}
-	}
-	return own, os.WriteFile(mark, nil, 0o644)
-}
 
 // peer is the Python process.
 type peer struct {

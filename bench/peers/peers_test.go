@@ -235,17 +235,6 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		v    []float64
-		want float64
-	}{{[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}, {[]float64{7}, 7}} {
-		if got := median(c.v); got != c.want {
-			t.Errorf("median of %v is %v, want %v", c.v, got, c.want)
-		}
-	}
-}
-
 // Lanes take turns, and the first error ends the race.
 func TestTake(t *testing.T) {
 	var order []int

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"churn/bench/internal/kit"
 	"churn/model"
 	"churn/model/encode"
 	"churn/pipeline/dataset"
@@ -37,7 +38,7 @@ func portals(shared string) []portal {
 		dir := filepath.Join(shared, "real", p.name)
 		users, events := filepath.Join(dir, "users.csv"), filepath.Join(dir, "events.csv.gz")
 		if _, err := os.Stat(events); err != nil {
-			say("%s is skipped: there is no %s (CHURN_SHARED or -shared names the folder)", p.name, events)
+			kit.Say("%s is skipped: there is no %s (CHURN_SHARED or -shared names the folder)", p.name, events)
 			continue
 		}
 		p.settings = append(p.settings, "source.users="+users, "source.events="+events)
@@ -65,7 +66,7 @@ func (d portal) prepare(ctx context.Context, churn, dir string) (fit, hold *samp
 		commands = append([][]string{append([]string{"generate"}, d.generate...)}, commands...)
 	}
 	for _, command := range commands {
-		say("%s: churn %s", d.name, command[0])
+		kit.Say("%s: churn %s", d.name, command[0])
 		if err := stage(ctx, churn, dir, settings, command); err != nil {
 			return nil, nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"churn/bench/internal/kit"
 	"churn/model"
 	"churn/model/encode"
 	"churn/model/logistic"
@@ -79,7 +80,7 @@ const (
 func (b *bench) quality(sets []labelled) error {
 	made := labelled{name: "synthetic", train: synthetic(syntheticRows, 1, true).weighted(), test: synthetic(syntheticTest, 2, true)}
 	for _, d := range append(slices.Clone(sets), made) {
-		say("%s: %d training rows, %d test rows", d.name, len(d.train.label), len(d.test.label))
+		kit.Say("%s: %d training rows, %d test rows", d.name, len(d.train.label), len(d.test.label))
 		trees, linear := func() error { return b.compareTrees(d) }, func() error { return b.compareLinear(d) }
 		if err := inTurn(trees, linear, b.forget); err != nil {
 			return fmt.Errorf("quality on %s: %w", d.name, err)

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
+
+	"churn/bench/internal/kit"
 )
 
 // results are the raw numbers of a run.
@@ -42,23 +43,15 @@ func (r race) times(peer []took, pick func(took) float64) float64 {
 	if peer == nil {
 		return math.NaN()
 	}
-	return median(each(peer, pick)) / median(each(r.Ours, pick))
+	return kit.Median(each(peer, pick)) / kit.Median(each(r.Ours, pick))
 }
 
 // rate returns our rows per second.
-func (r race) rate() float64 { return float64(r.Rows) / median(each(r.Ours, wall)) }
+func (r race) rate() float64 { return float64(r.Rows) / kit.Median(each(r.Ours, wall)) }
 
 func (r race) ok() bool {
 	t := r.Target
 	return (t.LightGBM == 0 || r.times(r.LightGBM, wall) >= t.LightGBM) && (t.Sklearn == 0 || r.times(r.Sklearn, wall) >= t.Sklearn) && r.rate() >= t.Rate
-}
-
-// verdict says whether a target is met.
-func verdict(ok bool) string {
-	if ok {
-		return "ok"
-	}
-	return "short"
 }
 
 // missed counts the targets that are not met.
@@ -98,48 +91,31 @@ func (r results) print(w io.Writer) {
 	}
 }
 
-// heading writes a title and the head of a table, whose first and last columns
-// hold text.
-func heading(w io.Writer, title string, columns ...string) {
-	fmt.Fprintf(w, "\n%s\n\n| %s |\n|---|%s---|\n", title, strings.Join(columns, " | "), strings.Repeat("---:|", len(columns)-2))
-}
-
 func (r results) printTrees(w io.Writer) {
 	p := defaultTrees()
-	heading(w, fmt.Sprintf("Trees: the same rows and columns, %d trees of %d leaves, rate %g; means over %v bins; target: PR-AUC at least that of the better peer less %g", p.MaxIter, p.MaxLeafNodes, p.LearningRate, binCounts(), mostBehind),
+	kit.Heading(w, fmt.Sprintf("Trees: the same rows and columns, %d trees of %d leaves, rate %g; means over %v bins; target: PR-AUC at least that of the better peer less %g", p.MaxIter, p.MaxLeafNodes, p.LearningRate, binCounts(), mostBehind),
 		"data", "training rows × columns", "test rows", "figure", "ours", "LightGBM", "HistGradientBoosting", "ours less the better", "target")
 	for _, q := range r.Trees {
-		fmt.Fprintf(w, "| %s | %d × %d | %d | PR-AUC | %.4f | %.4f | %.4f | %+.4f (%+.4f to %+.4f) | %s |\n", q.Data, q.Train, q.Columns, q.Test, q.Ours.PRAUC, q.LightGBM.PRAUC, q.Hist.PRAUC, q.lead(), slices.Min(q.Leads), slices.Max(q.Leads), verdict(q.ok()))
+		fmt.Fprintf(w, "| %s | %d × %d | %d | PR-AUC | %.4f | %.4f | %.4f | %+.4f (%+.4f to %+.4f) | %s |\n", q.Data, q.Train, q.Columns, q.Test, q.Ours.PRAUC, q.LightGBM.PRAUC, q.Hist.PRAUC, q.lead(), slices.Min(q.Leads), slices.Max(q.Leads), kit.Verdict(q.ok()))
 		fmt.Fprintf(w, "| | | | ROC-AUC | %.4f | %.4f | %.4f | %+.4f | |\n", q.Ours.ROCAUC, q.LightGBM.ROCAUC, q.Hist.ROCAUC, q.Ours.ROCAUC-max(q.LightGBM.ROCAUC, q.Hist.ROCAUC))
 		fmt.Fprintf(w, "| | | | log-loss | %.4f | %.4f | %.4f | %+.4f | |\n", q.Ours.LogLoss, q.LightGBM.LogLoss, q.Hist.LogLoss, q.Ours.LogLoss-min(q.LightGBM.LogLoss, q.Hist.LogLoss))
 	}
 }
 
 func (r results) printLinear(w io.Writer) {
-	heading(w, fmt.Sprintf("Logistic regression: the same rows and columns, C = %g, lbfgs with tol %g; targets: PR-AUC within %g, loss within %g, coefficients within %g of the largest", 1./linearL2, tightest, mostApart, mostExcess, mostCoefApart),
+	kit.Heading(w, fmt.Sprintf("Logistic regression: the same rows and columns, C = %g, lbfgs with tol %g; targets: PR-AUC within %g, loss within %g, coefficients within %g of the largest", 1./linearL2, tightest, mostApart, mostExcess, mostCoefApart),
 		"data", "training rows × columns", "PR-AUC, ours", "scikit-learn", "difference", "ROC-AUC, ours", "log-loss, ours", "training loss over scikit-learn's", "coefficients apart", "target")
 	for _, q := range r.Linear {
-		fmt.Fprintf(w, "| %s | %d × %d | %.4f | %.4f | %+.5f | %.4f | %.4f | %+.1e | %.1e | %s |\n", q.Data, q.Train, q.Columns, q.Ours.PRAUC, q.Sklearn.PRAUC, q.Ours.PRAUC-q.Sklearn.PRAUC, q.Ours.ROCAUC, q.Ours.LogLoss, q.Excess, q.Coef, verdict(q.ok()))
+		fmt.Fprintf(w, "| %s | %d × %d | %.4f | %.4f | %+.5f | %.4f | %.4f | %+.1e | %.1e | %s |\n", q.Data, q.Train, q.Columns, q.Ours.PRAUC, q.Sklearn.PRAUC, q.Ours.PRAUC-q.Sklearn.PRAUC, q.Ours.ROCAUC, q.Ours.LogLoss, q.Excess, q.Coef, kit.Verdict(q.ok()))
 	}
 }
 
 func (r results) printRaces(w io.Writer) {
-	heading(w, fmt.Sprintf("Speed: medians of %d runs in turns, wall time (ratios of CPU time in brackets); lbfgs with the loosest tolerance whose loss is within %g of ours", r.Runs, sameLossWithin),
+	kit.Heading(w, fmt.Sprintf("Speed: medians of %d runs in turns, wall time (ratios of CPU time in brackets); lbfgs with the loosest tolerance whose loss is within %g of ours", r.Runs, sameLossWithin),
 		"what", "data", "rows × columns", "ours", "LightGBM", "scikit-learn", "times LightGBM (CPU)", "times scikit-learn (CPU)", "asked for", "target")
 	for _, q := range r.Races {
-		fmt.Fprintf(w, "| %s | %s | %d × %d | %s | %s | %s | %s | %s | %s | %s |\n", q.What, q.Data, q.Rows, q.Columns, q.show(q.Ours), q.show(q.LightGBM), q.show(q.Sklearn), q.factor(q.LightGBM), q.factor(q.Sklearn), q.Target, verdict(q.ok()))
+		fmt.Fprintf(w, "| %s | %s | %d × %d | %s | %s | %s | %s | %s | %s | %s |\n", q.What, q.Data, q.Rows, q.Columns, q.show(q.Ours), q.show(q.LightGBM), q.show(q.Sklearn), q.factor(q.LightGBM), q.factor(q.Sklearn), q.Target, kit.Verdict(q.ok()))
 	}
-}
-
-// load returns the system's load average of the last minute; "" where it does
-// not tell.
-func load() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	first, _, _ := strings.Cut(string(data), " ")
-	return first
 }
 
 // show writes a median in the unit of the target, seconds with their range or
@@ -150,9 +126,9 @@ func (r race) show(runs []took) string {
 	case v == nil:
 		return "–"
 	case r.Target.Rate > 0:
-		return fmt.Sprintf("%.2f M rows/s", float64(r.Rows)/median(v)/1e6)
+		return fmt.Sprintf("%.2f M rows/s", float64(r.Rows)/kit.Median(v)/1e6)
 	}
-	return fmt.Sprintf("%.2f s (%.2f–%.2f)", median(v), slices.Min(v), slices.Max(v))
+	return fmt.Sprintf("%.2f s (%.2f–%.2f)", kit.Median(v), slices.Min(v), slices.Max(v))
 }
 
 // factor writes how many times faster we are than a peer, by wall and CPU time.

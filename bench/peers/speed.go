@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"churn/bench/internal/kit"
 	"churn/model"
 	"churn/model/encode"
 	"churn/model/logistic"
@@ -68,7 +69,7 @@ func (b *bench) speed(sets []labelled) error {
 
 // raceTrees races the whole fit, binning included, and at one size the scoring.
 func (b *bench) raceTrees(n int, score bool) error {
-	say("trees, %d rows × %d columns", n, syntheticColumns)
+	kit.Say("trees, %d rows × %d columns", n, syntheticColumns)
 	all, err := b.hand("trees", encode.Options{Raw: true}, synthetic(n, 3, true))
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (b *bench) raceOn(d labelled) error {
 // raceLogistic races both to a loss within sameLossWithin of the least one, which
 // is that of our model at its default tolerance. It returns that model.
 func (b *bench) raceLogistic(data string, d *rows) (*logistic.Model, error) {
-	say("logistic regression, %s, %d rows × %d columns", data, len(d.label), d.width())
+	kit.Say("logistic regression, %s, %d rows × %d columns", data, len(d.label), d.width())
 	m, err := fitLogistic(b.ctx, d, logistic.Defaults().Tol)
 	if err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func (b *bench) sameLoss(d *rows, loss float64) (p linearParams, name string, er
 			return p, "", err
 		}
 		above := objective(d, r.Coef, r.Intercept)/loss - 1
-		say("  lbfgs with tol %g: %d iterations, loss %+.1e of ours", p.Tol, r.Iterations, above)
+		kit.Say("  lbfgs with tol %g: %d iterations, loss %+.1e of ours", p.Tol, r.Iterations, above)
 		if above <= sameLossWithin {
 			return p, fmt.Sprintf("lbfgs with tol %g", p.Tol), nil
 		}
@@ -218,6 +219,6 @@ func (b *bench) add(r race, d *rows, times [][]took) {
 	if len(times) == 3 {
 		r.LightGBM = times[1]
 	}
-	say("  %s: ours %s, LightGBM %s, scikit-learn %s", r.What, r.show(r.Ours), r.show(r.LightGBM), r.show(r.Sklearn))
+	kit.Say("  %s: ours %s, LightGBM %s, scikit-learn %s", r.What, r.show(r.Ours), r.show(r.LightGBM), r.show(r.Sklearn))
 	b.results.Races = append(b.results.Races, r)
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"flag"
-	"slices"
 	"syscall"
 	"testing"
 )
@@ -11,13 +9,6 @@ import (
 type took struct {
 	Wall float64 `json:"seconds"`
 	CPU  float64 `json:"cpu_seconds"` // of all threads: what a busy machine leaves nearly unchanged
-}
-
-// setStopwatch makes stopwatch run its function once. Package testing keeps the
-// setting among its flags, which are not ours.
-func setStopwatch() error {
-	testing.Init()
-	return flag.CommandLine.Set("test.benchtime", "1x")
 }
 
 // stopwatch runs f, after the garbage of others was collected: what the peers
@@ -52,12 +43,4 @@ func each(v []took, pick func(took) float64) []float64 {
 		out = append(out, pick(t))
 	}
 	return out
-}
-
-// median returns the middle of v, the mean of the two middle ones of an even
-// number.
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
 }

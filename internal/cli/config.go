@@ -44,13 +44,13 @@ func configCommand(s *session) *cli.Command {
 	}
 }
 
-// redacted returns the settings without secrets: of a webhook only the host, as in
-// the log.
+// redacted returns the settings without secrets: of a webhook, or a gateway, only
+// the host, as in the log.
 func redacted(entries []config.Entry) []config.Entry {
 	entries = slices.Clone(entries)
 	for i := range entries {
 		e := &entries[i]
-		if address, ok := e.Value.(string); ok && address != "" && strings.HasSuffix(e.Key, ".webhook") {
+		if address, ok := e.Value.(string); ok && address != "" && (strings.HasSuffix(e.Key, ".webhook") || strings.HasSuffix(e.Key, ".pushgateway")) {
 			e.Value = hostOf(address) + " (the rest is not shown)"
 		}
 	}

@@ -68,7 +68,7 @@ func whoFlags() []cli.Flag {
 
 // registryWho tells which versions were in use at a time.
 func (s *session) registryWho(c *cli.Context, r *registry.Registry) error {
-	at, err := parseMoment(c.String("at"), s.now())
+	at, err := parseMoment("--at", c.String("at"), s.now())
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *session) registryWho(c *cli.Context, r *registry.Registry) error {
 }
 
 // parseMoment reads a time, or a date for its end in UTC.
-func parseMoment(text string, now time.Time) (time.Time, error) {
+func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return now, nil
 	}
@@ -104,7 +104,7 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, usageError{fmt.Errorf("--at: %q is neither a date such as 2026-04-30 nor a time such as 2026-04-30T12:00:00Z", text)}
+		return t, usageError{fmt.Errorf("%s: %q is neither a date such as 2026-04-30 nor a time such as 2026-04-30T12:00:00Z", flag, text)}
 	}
 	return t, nil
 }

@@ -35,6 +35,7 @@ func monitorCommand(s *session) *cli.Command {
 				Description: "Exit code 0: OK or WARN; 2: FAIL; 1: there is nothing to compare, and the reason.\n" +
 					"With --profile seed it is the drift report of the original course."},
 			{Name: "scores", Usage: "describe the scores of a date against what the model's training led to expect, and over time", Flags: scoresFlags(), Action: s.monitored(s.monitorScores)},
+			healthMonitor(s), allMonitors(s), alarmsCommand(s), silenceCommand(s), unsilenceCommand(s),
 		},
 	}
 }
@@ -206,8 +207,6 @@ func alarm(status monitor.Status, what string, reasons []string) error {
 	return alarmError{fmt.Errorf("%s: %s%s", what, strings.Join(reasons[:min(shownReasons, len(reasons))], "; "), rest)}
 }
 
-// shownReasons is how many reasons an alarm gives in its line; the report has all.
-const shownReasons = 3
 
 // monitorDrift checks a date, replays a range, or does as the course did.
 func (s *session) monitorDrift(ctx context.Context, q watching) error {

@@ -38,7 +38,7 @@ func (s *session) serve(c *cli.Context) (err error) {
 	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
 	users, dossiers := s.users(r), s.dossiers(models)
 	o := server.Options{Params: s.config.Serve.Params, Models: models, Users: users, Dossiers: dossiers,
-		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r)}
+		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r), Monitoring: s.monitoring()}
 	beside, err := s.openAside(c.Context, r, &o)
 	if err != nil {
 		return err
@@ -100,6 +100,11 @@ func (s *session) follower(r *registry.Registry, alias string) *serving.Follower
 		return out
 	}
 	return serving.NewFollower(serving.FollowOptions{Alias: alias, MayEnd: alias != registry.Production, Versions: serving.RegistryVersions(r), Reader: s.reader(), Settings: settings, Now: s.now, Log: s.log})
+}
+
+// monitoring tells what the monitors, which run as jobs of their own, have left.
+func (s *session) monitoring() server.Monitoring {
+	return serving.NewMonitoring(s.config.Paths.Metrics, s.now, s.log)
 }
 
 // keysName is the variable with API keys, lines between semicolons. It is no

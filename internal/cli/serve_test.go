@@ -224,7 +224,7 @@ func TestServePages(t *testing.T) {
 func TestConfigShowHidesWebhooks(t *testing.T) {
 	const webhook = "https://name:hush@hooks.example.com/services/hush?token=hush"
 	for _, format := range [][]string{nil, {"--json"}} {
-		out := churn(t, t.TempDir(), append(format, "--set", "retrain.webhook="+webhook, "--set", "source.users=a/b?c", "config", "show")...)
+		out := churn(t, t.TempDir(), append(format, "--set", "retrain.webhook="+webhook, "--set", "monitor.alarms.webhook="+webhook, "--set", "monitor.pushgateway="+webhook, "--set", "source.users=a/b?c", "config", "show")...)
 		if strings.Contains(out.stdout, "hush") || !strings.Contains(out.stdout, "hooks.example.com (the rest is not shown)") || !strings.Contains(out.stdout, "a/b?c") {
 			t.Errorf("%v: %s", format, out.stdout)
 		}

@@ -18,20 +18,26 @@ const (
 // tell sends a report to the webhook, if there is one. A webhook that does not
 // answer is a warning: what the report tells of has happened.
 func (s *session) tell(ctx context.Context, report any) {
-	address := s.config.Retrain.Webhook
-	if address == "" {
-		return
+	if address := s.config.Retrain.Webhook; address != "" {
+		s.send(ctx, address, report) //nolint:errcheck // every try that failed is in the log
 	}
+}
+
+// send sends JSON to a webhook, trying again where it is not taken.
+func (s *session) send(ctx context.Context, address string, report any) error {
 	body, err := json.Marshal(report)
 	for try := 1; err == nil && try <= webhookTries; try++ {
-		if err = post(ctx, address, body); err == nil {
-			return
+		fault := post(ctx, address, body)
+		if fault == nil {
+			return nil
 		}
-		s.log.Warn("the webhook did not take the report", "host", hostOf(address), "try", try, "error", err)
-		if try < webhookTries {
-			err = pause(ctx, time.Duration(try)*time.Second)
+		s.log.Warn("the webhook did not take the report", "host", hostOf(address), "try", try, "error", fault)
+		if try == webhookTries {
+			return fault
 		}
+		err = pause(ctx, time.Duration(try)*time.Second)
 	}
+	return err
 }
 
 // post sends JSON once.

@@ -3,6 +3,7 @@ package serving
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -55,7 +56,11 @@ func TestLogAndShadowCostNoMemory(t *testing.T) {
 		if out.status != http.StatusOK {
 			t.Fatal(out.status)
 		}
-		return testing.AllocsPerRun(1000, ask)
+		least := math.Inf(1)
+		for range 8 { // what others do meanwhile, and pools that the collector empties, count too
+			least = min(least, testing.AllocsPerRun(200, ask))
+		}
+		return least
 	}
 	alone := take(func(*server.Options) {})
 	logged := take(func(o *server.Options) { o.Log = kept(t) })

@@ -105,11 +105,14 @@ func TestLedger(t *testing.T) {
 	l.Back = func(ctx context.Context, to, reason, actor string) (registry.Entry, error) {
 		return r.Move(ctx, registry.Move{Action: registry.ActionRollback, From: "v0002", To: to, Actor: actor, Reason: reason})
 	}
+	if _, _, err := r.Register(t.Context(), registry.Candidate{Kind: "logistic", Files: map[string][]byte{registry.BundleFile: []byte("never promoted")}}, time.Unix(9, 0)); err != nil {
+		t.Fatal(err)
+	}
 	past, err := l.Past(t.Context())
-	if err != nil || past.Production != "v0002" || past.Previous != "v0001" || len(past.Versions) != 2 || len(past.Moves) != 2 || past.Versions[0].PRAUC != 0.4 || past.Moves[1].Verdict != "PROMOTE" || past.Fault != "" {
+	if err != nil || past.Production != "v0002" || past.Previous != "v0001" || len(past.Versions) != 3 || !past.Versions[0].Served || past.Versions[2].Served || len(past.Moves) != 2 || past.Versions[0].PRAUC != 0.4 || past.Moves[1].Verdict != "PROMOTE" || past.Fault != "" {
 		t.Fatalf("%+v %v", past, err)
 	}
-	for _, to := range []string{"v0002", "production", "v0009", "nonsense", "challenger"} {
+	for _, to := range []string{"v0002", "production", "v0003", "v0009", "nonsense", "challenger"} {
 		var faults server.Faults
 		if _, err := l.RollBack(t.Context(), server.Return{To: to, Reason: "x"}); !errors.As(err, &faults) || faults[0].Field != "/to" {
 			t.Errorf("to %s: %v", to, err)

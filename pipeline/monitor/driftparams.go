@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 
+	"churn/internal/httpurl"
 	"churn/model/profile"
+	"churn/pipeline/monitor/alarms"
+	"churn/pipeline/monitor/health"
 )
 
 // Params are the settings of the monitors. Each has its reason in config.yaml.
@@ -20,13 +23,17 @@ type Params struct {
 	FailOf      int     `mapstructure:"fail_of"`
 	EveryDays   int     `mapstructure:"every_days"` // days between those checks
 	History     int     `mapstructure:"history"`    // dates of the scores over time
+
+	Pushgateway string        `mapstructure:"pushgateway"` // URL that the figures are pushed to; "" = none
+	Health      health.Params `mapstructure:"health"`
+	Alarms      alarms.Params `mapstructure:"alarms"`
 }
 
 // Defaults returns the built-in settings.
 func Defaults() Params {
 	l := profile.DefaultLimits()
 	return Params{WarnPSI: l.WarnPSI, FailPSI: l.FailPSI, FalseAlarms: l.FDR, MovedShare: l.MovedShare, StepPSI: 0.1, NovelShare: 0.004,
-		SeasonDays: 364, FailAfter: 1, FailOf: 1, EveryDays: 1, History: 12}
+		SeasonDays: 364, FailAfter: 1, FailOf: 1, EveryDays: 1, History: 12, Health: health.Defaults(), Alarms: alarms.Defaults()}
 }
 
 // Validate returns all faults, each with its dotted key.
@@ -48,7 +55,10 @@ func (p Params) Validate() error {
 	bad(p.FailAfter < 1 || p.FailAfter > p.FailOf, "fail_after: %d of %d checks (monitor.fail_of) cannot be; use 1 to monitor.fail_of", p.FailAfter, p.FailOf)
 	bad(p.EveryDays < 1 || p.EveryDays > 365, "every_days: %d is out of range; use 1 to 365 days", p.EveryDays)
 	bad(p.History < 2 || p.History > 366, "history: %d is out of range; use 2 to 366 dates", p.History)
-	return errors.Join(errs...)
+	if err := httpurl.Check(p.Pushgateway); err != nil {
+		errs = append(errs, fmt.Errorf("monitor.pushgateway: %w", err))
+	}
+	return errors.Join(append(errs, p.Health.Validate(), p.Alarms.Validate())...)
 }
 
 // level returns the limits against a reference. A check asks three questions:

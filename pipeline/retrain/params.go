@@ -4,8 +4,9 @@ package retrain
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
+
+	"churn/internal/httpurl"
 )
 
 // Params are the settings of the stage.
@@ -41,8 +42,8 @@ func (p Params) Validate() error {
 	if p.LockTTL < time.Second {
 		errs = append(errs, fmt.Errorf("retrain.lock_ttl: %v is out of range; use 1s or more", p.LockTTL))
 	}
-	if u, err := url.Parse(p.Webhook); p.Webhook != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, errors.New("retrain.webhook: is not an address (it is not shown, as it may hold a secret); write http://… or https://…"))
+	if err := httpurl.Check(p.Webhook); err != nil {
+		errs = append(errs, fmt.Errorf("retrain.webhook: %w", err))
 	}
 	return errors.Join(errs...)
 }

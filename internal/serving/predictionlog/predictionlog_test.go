@@ -274,7 +274,11 @@ func TestCutAnywhere(t *testing.T) {
 func TestFlipAnywhere(t *testing.T) {
 	file, rows := written(t)
 	r, saved := newReader(Query{}, nil), 0
-	for n := range file {
+	step := 1
+	if raceEnabled {
+		step = 7 // no goroutines here
+	}
+	for n := 0; n < len(file); n += step {
 		broken := slices.Clone(file)
 		broken[n] ^= 1 << (n % 8)
 		got, whole := r.readBytes(t, broken)
@@ -290,7 +294,7 @@ func TestFlipAnywhere(t *testing.T) {
 			}
 		}
 	}
-	if saved < len(file)/2 {
+	if saved < len(file)/2/step {
 		t.Errorf("of %d damages only %d cost one frame", len(file), saved)
 	}
 }

@@ -23,10 +23,7 @@ const (
 	sortSilence = "last_activity" // longest silent first, as the simple rule calls; who was never active is first
 )
 
-const (
-	defaultLimit = 50
-	maxLimit     = 1000
-)
+const defaultLimit = 50
 
 // List returns a page of the users that a query selects. What it must not hold
 // is server.Faults; a cursor of another snapshot is server.ErrCursorExpired.
@@ -65,8 +62,8 @@ func (s *Store) faults(q *server.Query) (out server.Faults) {
 	if q.Limit == 0 {
 		q.Limit = defaultLimit
 	}
-	if q.Limit < 1 || q.Limit > maxLimit {
-		out = append(out, server.Fault{Field: "?limit", Got: strconv.Itoa(q.Limit), Expected: fmt.Sprintf("1 to %d", maxLimit)})
+	if q.Limit < 1 || q.Limit > server.MaxUsers {
+		out = append(out, server.Fault{Field: "?limit", Got: strconv.Itoa(q.Limit), Expected: fmt.Sprintf("1 to %d", server.MaxUsers)})
 	}
 	if tiers := []string{"low", "medium", "high"}; q.Tier != "" && !slices.Contains(tiers, q.Tier) {
 		out = append(out, server.Fault{Field: "?tier", Got: strconv.Quote(q.Tier), Expected: strings.Join(tiers, ", ")})
