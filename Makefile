@@ -137,9 +137,14 @@ bench-serve: build .bench/bin/vegeta-$(VEGETA) ## churn serve beside bare Echo a
 	go build -o .bench/bin/serve ./bench/serve
 	.bench/bin/serve -churn ./bin/churn -vegeta .bench/bin/vegeta-$(VEGETA) -soak $(SOAK)
 
+.PHONY: bench-monitor
+bench-monitor: ## false alarms and detection of the drift monitor by simulation; fails if one is out of its limit
+	go run ./bench/monitor
+
 .PHONY: parity-goldens
 parity-goldens: ## make the tables anew that tests compare with, by scikit-learn, LightGBM and others (needs Python and pip)
 	python3 -m venv .parity-venv
 	.parity-venv/bin/pip install --quiet -r .ci/parity/requirements.txt
 	for script in .ci/parity/*.py; do \
 	  .parity-venv/bin/python $$script > model/$$(basename $$script .py)/testdata/parity.json || exit 1; done
+	.parity-venv/bin/python .ci/parity/monitor/trend.py > pipeline/monitor/testdata/trend.json

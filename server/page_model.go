@@ -181,7 +181,7 @@ func (v *modelView) remember(past *Past) {
 	v.Past = past
 	slices.Reverse(past.Moves)
 	for _, x := range slices.Backward(past.Versions) {
-		if x.Version != past.Production {
+		if x.Served && x.Version != past.Production { // what no gate has let in is promoted, not rolled back to
 			v.Targets = append(v.Targets, x)
 		}
 	}

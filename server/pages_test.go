@@ -144,7 +144,7 @@ func (*evidence) Card(_ context.Context, version string) (Card, error) {
 }
 
 func (*evidence) Past(context.Context) (Past, error) {
-	return Past{Production: "v0002", Previous: "v0001", Versions: []VersionHead{{Version: "v0001", Kind: "logistic", AsOf: "2026-02-28", PRAUC: math.NaN()}, {Version: "v0002", Kind: "gbdt", AsOf: "2026-03-31", PRAUC: 0.4}},
+	return Past{Production: "v0002", Previous: "v0001", Versions: []VersionHead{{Version: "v0001", Kind: "logistic", AsOf: "2026-02-28", PRAUC: math.NaN(), Served: true}, {Version: "v0003", Kind: "gbdt", AsOf: "2026-03-31", PRAUC: 0.4}, {Version: "v0002", Kind: "gbdt", AsOf: "2026-03-31", PRAUC: 0.4}},
 		Moves: []Move{{Number: 1, Actor: "ann", Action: "promote", To: "v0001"}, {Number: 2, Actor: unkind, Action: "promote", From: "v0001", To: "v0002", Reason: unkind, Verdict: "REJECT", Override: true}}}, nil
 }
 
@@ -159,7 +159,7 @@ func (*evidence) Drifts(context.Context) ([]Drift, error) {
 	}
 	of := func(date, status string) Drift {
 		score := feature("score", "ok", 0.01)
-		return Drift{AsOf: date, Version: "v0002", Status: status, Rows: 40, Users: 40, Reasons: []string{unkind}, Moved: 0.4, MovedLimit: 0.2, Score: &score,
+		return Drift{AsOf: date, Version: "v0002", Status: status, Rows: 40, Users: 40, Reasons: []string{unkind}, Moved: 0.4, Failed: 0.3, Limit: 0.2, Score: &score,
 			Features: []Drifted{feature("events_7d", "ok", 0.02), feature(unkind, "fail", 0.4), feature("plan", "warn", 0.15)}}
 	}
 	return []Drift{of("2026-04-23", "ok"), of("2026-04-30", "fail")}, nil
@@ -521,7 +521,7 @@ func TestPagesAndKeys(t *testing.T) {
 	f.wantProblem(t, 401, "GET", "/users", "")
 	for key, form := range map[string]bool{readKey: false, adminKey: true} {
 		w := f.ask("GET", "/model-card", "", "Authorization", basic(key))
-		if w.Code != 200 || strings.Contains(w.Body.String(), `action="/admin/rollback"`) != form {
+		if w.Code != 200 || strings.Contains(w.Body.String(), `action="/admin/rollback"`) != form || strings.Contains(w.Body.String(), `value="v0003"`) {
 			t.Errorf("%s: %d, form %v", key, w.Code, !form)
 		}
 	}

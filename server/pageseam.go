@@ -85,6 +85,7 @@ type VersionHead struct {
 	Version, Kind, AsOf string
 	Made                time.Time
 	PRAUC               float64 // on its own test period; NaN where it is not known
+	Served              bool    // it is or was in production
 }
 
 // Move is an entry of the registry's ledger.
@@ -106,7 +107,7 @@ type Past struct {
 	Production, Challenger, Previous string        // versions; "" = none
 	Versions                         []VersionHead // oldest first
 	Moves                            []Move        // oldest first
-	Fault                            string        // where the chain is broken
+	Fault                            string        // what cannot be read of it
 }
 
 // Return asks for a version to be put back into production.
@@ -153,8 +154,9 @@ type Drift struct {
 	Rows, Users   int
 	Reasons       []string // what made it warn or fail
 	Notes         []string // what could not be looked at, and why
-	Moved         float64  // importance of the features that have moved; all together have 1
-	MovedLimit    float64  // from which the whole fails
+	Moved         float64  // importance of the features that have moved since the model was made; all together have 1
+	Failed        float64  // importance of those whose own index fails
+	Limit         float64  // Moved warns, and Failed fails, from here on
 	Features      []Drifted
 	Score         *Drifted // nil = it was not compared
 }

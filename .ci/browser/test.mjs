@@ -20,6 +20,10 @@ const run = (...args) => execFileSync(churn, ["--log-level", "error", ...args], 
 // where this build can make them.
 function world() {
   run("run-all");
+  const other = ["--set", "train.models=logistic", "--set", "train.logistic.l2_regularization=7"];
+  run(...other, "train");
+  run(...other, "promote", "--force", "--reason", "so that there is a way back");
+  run("report");
   const last = JSON.parse(run("--json", "score")).as_of_date;
   const before = (days) => new Date(Date.parse(last) - days * 86400e3).toISOString().slice(0, 10);
   for (const date of [before(14), before(7), last]) {
@@ -149,6 +153,8 @@ async function user(browser, server) {
   assert.equal(await plots.count(), 2, "activity and risk");
   assert(await w.page.locator(".plot rect").count() > 0, "no activity is drawn");
   for (const plot of await plots.all()) {
+    await plot.scrollIntoViewIfNeeded();
+    await w.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))); // a tip goes when the page scrolls, which is told a frame later
     await plot.hover();
     assert.match(await w.page.textContent("#tip:not([hidden])"), /\d{4}: /);
   }

@@ -25,15 +25,14 @@ import (
 
 	"churn/bench/portal"
 	"churn/internal/parallel"
-	"churn/pipeline/dataset"
 	"churn/pipeline/generate"
 	"churn/pipeline/monitor"
 )
 
 type options struct {
-	users, sample, worlds, replays, still, models int
-	sizes                                         []int
-	seed                                          uint64
+	users, sample, worlds, replays, still, models, estimates int
+	sizes                                                    []int
+	seed                                                     uint64
 }
 
 func main() {
@@ -44,6 +43,7 @@ func main() {
 	f.IntVar(&o.worlds, "worlds", 2, "portals, which share the replays")
 	f.IntVar(&o.replays, "replays", 100, "replays of each drift")
 	f.IntVar(&o.still, "still", 500, "replays without drift of each size")
+	f.IntVar(&o.estimates, "estimates", 500, "replays of each shift under which performance is estimated without labels")
 	f.IntVar(&o.models, "models", 20, "models that the replays without drift share")
 	f.Func("size", "current rows of the replays without drift, instead of 200, 1000 and 10000", func(text string) error {
 		n, err := strconv.Atoi(text)
@@ -93,10 +93,14 @@ func run(ctx context.Context, o options, out, progress io.Writer) (ok bool, err 
 	if err != nil {
 		return false, err
 	}
-	if !quietly || !found {
+	foreseen, err := o.foresight(ctx, portals, out)
+	if err != nil {
+		return false, err
+	}
+	if !quietly || !found || !foreseen {
 		fmt.Fprintln(out, "\nA limit is broken.")
 	}
-	return quietly && found, nil
+	return quietly && found && foreseen, nil
 }
 
 // count is how many of n replays alarmed.
@@ -145,11 +149,11 @@ func (o options) falseAlarms(ctx context.Context, portals []*drifted, out, progr
 	for _, size := range o.sizes {
 		outcomes, err := each(ctx, o.still, func(i int) (outcome, error) {
 			b := benches[i%len(benches)]
-			rows, asOf, err := b.portal.shuffled(rand.New(rand.NewPCG(o.seed+uint64(size), uint64(i))), b.pool, size/rowsPerUser, o.sample/2)
+			rows, err := b.pool.shuffled(rand.New(rand.NewPCG(o.seed+uint64(size), uint64(i))), b.portal.date, size/rowsPerUser, o.sample/2)
 			if err != nil {
 				return outcome{}, err
 			}
-			return still(rows, asOf, b.trained)
+			return still(rows, b.portal.date, b.trained)
 		})
 		if err != nil {
 			return false, err
@@ -171,19 +175,19 @@ func (o options) falseAlarms(ctx context.Context, portals []*drifted, out, progr
 type bench struct {
 	portal  *drifted
 	trained *trained
-	pool    *dataset.Rows
+	pool    crowd
 }
 
-// benches trains models on some users each; the pool of a bench are the rows of
-// the others on the dates of the training.
+// benches trains models on some users each; the pool of a bench are
+// the others, with their rows on the dates of the training.
 func (o options) benches(ctx context.Context, portals []*drifted) ([]bench, error) {
-	all, err := each(ctx, o.models, func(i int) (bench, error) {
+	return each(ctx, o.models, func(i int) (bench, error) {
 		d, users := portals[i%len(portals)], map[string]bool{}
 		var t *trained
 		for try := uint64(0); t == nil; try++ {
 			var err error
 			users = d.draw(rand.New(rand.NewPCG(o.seed+try, uint64(i))), o.sample)
-			if t, err = d.learn(ctx, users, uint64(i)); err != nil {
+			if t, err = d.learn(ctx, users, line(uint64(i))); err != nil {
 				return bench{}, err
 			}
 		}
@@ -191,9 +195,8 @@ func (o options) benches(ctx context.Context, portals []*drifted) ([]bench, erro
 		for _, id := range d.users {
 			others[id] = !users[id]
 		}
-		return bench{d, t, d.learned(others, t)}, nil
+		return bench{d, t, newCrowd(d.learned(others, t))}, nil
 	})
-	return all, err
 }
 
 // detection replays the checks after each drift, and those of the same users and
@@ -204,7 +207,7 @@ func (o options) detection(ctx context.Context, portals []*drifted, out, progres
 		d, rng := portals[i%len(portals)], rand.New(rand.NewPCG(o.seed, uint64(1000+i)))
 		for {
 			users := d.draw(rng, o.sample)
-			t, err := d.learn(ctx, users, rng.Uint64())
+			t, err := d.learn(ctx, users, line(rng.Uint64()))
 			if err != nil {
 				return nil, err
 			}

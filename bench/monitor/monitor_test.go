@@ -21,7 +21,7 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(3, 1))
 	users := d.draw(rng, 900)
-	m, err := d.learn(t.Context(), users, 1)
+	m, err := d.learn(t.Context(), users, line(1))
 	if err != nil || m == nil {
 		t.Fatalf("no model (%v)", err)
 	}
@@ -35,14 +35,14 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	for _, id := range d.users {
 		others[id] = !users[id]
 	}
-	pool := d.learned(others, m)
+	pool := newCrowd(d.learned(others, m))
 	failed := 0
 	for range 10 {
-		rows, asOf, err := d.shuffled(rng, pool, 40, 60)
+		rows, err := pool.shuffled(rng, d.date, 40, 60)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := still(rows, asOf, m)
+		o, err := still(rows, d.date, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	if failed > 1 { // at a rate of 1% one case in 240
 		t.Errorf("%d of 10 checks without drift fail", failed)
 	}
-	if _, _, err := d.shuffled(rng, pool, 4000, 60); err == nil || !strings.Contains(err.Error(), "too few") {
+	if _, err := pool.shuffled(rng, d.date, 4000, 60); err == nil || !strings.Contains(err.Error(), "too few") {
 		t.Error(err)
 	}
 }

@@ -26,18 +26,18 @@ func checks() []int { return []int{3, checkDays - 1} }
 type trained struct {
 	model     *score.Model
 	reference *profile.Reference
-	split     train.Split
+	report    train.Report
 }
 
 // learn trains on the rows of users that are known on the eve of the drift. It
 // is nil where no model beats the floor.
-func (d *drifted) learn(ctx context.Context, users map[string]bool, seed uint64) (*trained, error) {
+func (d *drifted) learn(ctx context.Context, users map[string]bool, p train.Params) (*trained, error) {
 	dates := map[pipeline.Date]bool{}
 	for _, x := range d.training(pipeline.Span{First: d.date - history, Last: d.date - 1}) {
 		dates[x] = true
 	}
 	rows := of(d.worlds[quiet], users, func(x pipeline.Date) bool { return dates[x] })
-	report, candidates, err := train.Run(ctx, rows, train.Definition{Features: definition().Features, Labels: definition().Labels, Threshold: score.Defaults().Tiers.High, Model: line(seed),
+	report, candidates, err := train.Run(ctx, rows, train.Definition{Features: definition().Features, Labels: definition().Labels, Threshold: score.Defaults().Tiers.High, Model: p,
 		Evaluate: evaluate.Defaults(), Value: evaluate.DefaultValue(), Primary: promote.Defaults().PrimaryMetric, AsOf: d.date - 1}, nil)
 	if err != nil || len(candidates) == 0 {
 		return nil, err
@@ -47,14 +47,14 @@ func (d *drifted) learn(ctx context.Context, users map[string]bool, seed uint64)
 		return nil, err
 	}
 	reference := candidates[0].Papers().Profile
-	return &trained{m, &reference, report.Split}, nil
+	return &trained{m, &reference, report}, nil
 }
 
 // learned returns the rows of users on the dates that a model has learned from.
 func (d *drifted) learned(users map[string]bool, t *trained) *dataset.Rows {
 	grid := d.training(pipeline.Span{First: d.date - history, Last: d.date - 1})
 	return of(d.worlds[quiet], users, func(x pipeline.Date) bool {
-		return slices.Contains(grid, x) && t.split.TrainFirst <= x && x <= t.split.TrainLast
+		return slices.Contains(grid, x) && t.report.Split.TrainFirst <= x && x <= t.report.Split.TrainLast
 	})
 }
 
@@ -99,29 +99,41 @@ func (d *drifted) detect(name string, users map[string]bool, t *trained) (out ou
 // rowsPerUser is that of the replays without drift.
 const rowsPerUser = 5
 
+// crowd are the users of some rows who have enough of them to draw from.
+type crowd struct {
+	rows *dataset.Rows
+	of   [][]int // rows of each user
+}
+
+func newCrowd(rows *dataset.Rows) (c crowd) {
+	c.rows = rows
+	for from, i := 0, 1; i <= rows.Len(); i++ {
+		if i < rows.Len() && rows.User[i] == rows.User[from] {
+			continue
+		}
+		if i-from >= rowsPerUser {
+			at := make([]int, i-from)
+			for k := range at {
+				at[k] = from + k
+			}
+			c.of = append(c.of, at)
+		}
+		from = i
+	}
+	return c
+}
+
 // shuffled returns rows as they would be if nothing ever moved: the current rows
 // and those of the weeks before are of users drawn from one population, each
 // with rows of dates drawn from the same ones.
-func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) (monitor.Rows, pipeline.Date, error) {
-	byUser := map[int32][]int{}
-	for i, u := range pool.User {
-		byUser[u] = append(byUser[u], i)
+func (c crowd) shuffled(rng *rand.Rand, asOf pipeline.Date, now, before int) (monitor.Rows, error) {
+	if before = min(before, len(c.of)-now); before < now/10 || before < 1 {
+		return monitor.Rows{}, fmt.Errorf("%d users with %d rows are too few to draw %d and others to compare with; use more -users", len(c.of), rowsPerUser, now)
 	}
-	var able []int32
-	for u, at := range byUser {
-		if len(at) >= rowsPerUser {
-			able = append(able, u)
-		}
-	}
-	slices.Sort(able)
-	if before = min(before, len(able)-now); before < now/10 || before < 1 {
-		return monitor.Rows{}, pipeline.NoDate, fmt.Errorf("%d users with %d rows are too few to draw %d and others to compare with; use more -users", len(able), rowsPerUser, now)
-	}
-	asOf := d.date
 	out := monitor.Rows{}
 	var keep []int
-	for k, j := range rng.Perm(len(able))[:now+before] {
-		at := byUser[able[j]]
+	for k, j := range rng.Perm(len(c.of))[:now+before] {
+		at := c.of[j]
 		for n, i := range rng.Perm(len(at))[:rowsPerUser] {
 			day := asOf
 			if k >= now {
@@ -130,9 +142,9 @@ func (d *drifted) shuffled(rng *rand.Rand, pool *dataset.Rows, now, before int) 
 			keep, out.Day = append(keep, at[i]), append(out.Day, day)
 		}
 	}
-	rows := pool.Take(keep)
+	rows := c.rows.Take(keep)
 	out.Frame, out.User = &rows.Frame, rows.User
-	return out, asOf, nil
+	return out, nil
 }
 
 // still checks rows without drift.

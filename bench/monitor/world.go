@@ -71,12 +71,9 @@ func (d *drifted) collect(ctx context.Context, path, name string) (*dataset.Rows
 		return nil, err
 	}
 	defer t.Close()
-	var dates []pipeline.Date
-	for _, c := range checks() {
-		dates = append(dates, monitor.Needs(d.date+pipeline.Date(c), t.Header.Span.First, 1, monitor.Defaults())...)
-	}
+	dates := slices.Clone(d.watched())
 	if name == quiet {
-		dates = append(append(dates, d.date-1), d.training(t.Header.Span)...)
+		dates = append(dates, d.training(t.Header.Span)...)
 	}
 	slices.Sort(dates)
 	dates = slices.Compact(dates)
@@ -88,6 +85,15 @@ func (d *drifted) collect(ctx context.Context, path, name string) (*dataset.Rows
 		return nil, err
 	}
 	return rows.Where(func(i int) bool { return rows.AtRisk[i] }), nil
+}
+
+// watched returns the days that the checks look at, and the eve of the drift.
+func (d *drifted) watched() []pipeline.Date {
+	dates := []pipeline.Date{d.date - 1}
+	for _, c := range checks() {
+		dates = append(dates, monitor.Needs(d.date+pipeline.Date(c), d.date-history, 1, monitor.Defaults())...)
+	}
+	return dates
 }
 
 // training returns the weekly dates whose labels are known on the eve of the
@@ -122,7 +128,10 @@ func of(rows *dataset.Rows, users map[string]bool, keep func(pipeline.Date) bool
 // lived returns what a monitor sees of users in a world: the days before the
 // drift as they were, and those since.
 func (d *drifted) lived(name string, users map[string]bool) monitor.Rows {
-	before := of(d.worlds[quiet], users, func(x pipeline.Date) bool { return name == quiet || x < d.date })
+	watched := d.watched()
+	before := of(d.worlds[quiet], users, func(x pipeline.Date) bool {
+		return slices.Contains(watched, x) && (name == quiet || x < d.date)
+	})
 	out := monitor.Rows{Frame: &before.Frame, Day: before.AsOf}
 	number := map[string]int32{}
 	add := func(rows *dataset.Rows) {

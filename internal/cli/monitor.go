@@ -16,6 +16,7 @@ import (
 	"churn/pipeline/dataset"
 	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
+	"churn/pipeline/score"
 	"churn/registry"
 )
 
@@ -34,6 +35,7 @@ func monitorCommand(s *session) *cli.Command {
 				Description: "Exit code 0: OK or WARN; 2: FAIL; 1: there is nothing to compare, and the reason.\n" +
 					"With --profile seed it is the drift report of the original course."},
 			{Name: "scores", Usage: "describe the scores of a date against what the model's training led to expect, and over time", Flags: scoresFlags(), Action: s.monitored(s.monitorScores)},
+			performanceCommand(s),
 			healthMonitor(s), allMonitors(s), alarmsCommand(s), silenceCommand(s), unsilenceCommand(s),
 		},
 	}
@@ -48,6 +50,9 @@ func scoresFlags() []cli.Flag {
 
 func driftFlags() []cli.Flag {
 	return append(scoresFlags(),
+		&cli.StringFlag{Name: "source", Value: sourceData, Usage: "watch the users in `WHAT`: data, at an as-of date, or log, those of whom the server was asked (serve.log.sample)"},
+		&cli.StringFlag{Name: "from", Usage: "of the log: first `DATE` (default: the seventh day up to --to)"},
+		&cli.StringFlag{Name: "to", Usage: "of the log: last `DATE` (default: today)"},
 		&cli.StringFlag{Name: "backtest", Usage: "replay `FROM..TO`, every features.every_days, and count the alarms that the present limits would have raised"})
 }
 
@@ -56,6 +61,7 @@ type watching struct {
 	model     string
 	reference string
 	backtest  *period
+	log       *period // of predictions; nil: the data is watched
 }
 
 // monitored makes the action of a monitor.
@@ -65,12 +71,15 @@ func (s *session) monitored(run func(ctx context.Context, q watching) error) cli
 		if q.reference != monitor.RefTraining && q.reference != monitor.RefSeason {
 			return usageError{fmt.Errorf("--reference %q is unknown; use %s or %s", q.reference, monitor.RefTraining, monitor.RefSeason)}
 		}
+		if q.log, err = s.loggedPeriod(c); err != nil {
+			return err
+		}
 		if text := c.String("backtest"); text != "" {
 			if q.backtest, err = parseRange("backtest", text); err != nil {
 				return err
 			}
-			if c.IsSet("as-of") {
-				return usageError{errors.New("--backtest and --as-of exclude each other: the range has its own dates")}
+			if c.IsSet("as-of") || q.log != nil {
+				return usageError{errors.New("--backtest excludes --as-of and --source log: it replays the data, by dates of its own")}
 			}
 		}
 		return run(c.Context, q)
@@ -91,21 +100,20 @@ func parseRange(flag, text string) (*period, error) {
 
 // watched is a model with what is needed to watch it.
 type watched struct {
-	version   *registry.Version
-	watch     *monitor.Watch
-	training  *profile.Reference
-	timelines pipeline.FileState
-	span      pipeline.Span
+	version  *registry.Version
+	model    *score.Model
+	training *profile.Reference
+	watch    *monitor.Watch
+	inputs   []pipeline.FileState
+	span     pipeline.Span // of the data; none where the log is watched
 }
 
-// watchModel loads a model and the cohorts of the days that a check of the given
-// dates looks at.
-func (s *session) watchModel(ctx context.Context, name string, dates ...pipeline.Date) (w watched, err error) {
+// toWatch loads a model and the profile of its training.
+func (s *session) toWatch(ctx context.Context, name string) (w watched, err error) {
 	if w.version, err = s.version(ctx, name); err != nil {
 		return w, err
 	}
-	m, err := modelOf(w.version)
-	if err != nil {
+	if w.model, err = modelOf(w.version); err != nil {
 		return w, err
 	}
 	if w.training, err = profileOf(w.version); err != nil {
@@ -114,23 +122,32 @@ func (s *session) watchModel(ctx context.Context, name string, dates ...pipeline
 	if w.training == nil {
 		return w, fmt.Errorf("model %s was registered without a profile of its training rows, so that there is nothing to compare with; run `churn train` again", w.version.Version)
 	}
+	w.inputs = []pipeline.FileState{versionState(w.version.Manifest)}
+	return w, nil
+}
+
+// watchModel loads a model and the cohorts of the days that a check of the given
+// dates looks at.
+func (s *session) watchModel(ctx context.Context, name string, dates ...pipeline.Date) (w watched, err error) {
+	if w, err = s.toWatch(ctx, name); err != nil {
+		return w, err
+	}
 	var cohorts *dataset.Unlabelled
 	err = s.stage(ctx, "monitor", func(ctx context.Context, progress func(done, total int64)) error {
 		return s.withTimelines(func(t *prepare.Timelines) (err error) {
 			w.span = t.Header.Span
-			cohorts, err = dataset.Cohorts(ctx, t, definitionOf(m), s.daysToWatch(dates, w.span.First, w.version.AsOf), s.config.Train.MaxRows, progress)
+			cohorts, err = dataset.Cohorts(ctx, t, definitionOf(w.model), s.daysToWatch(dates, w.span.First, w.version.AsOf), s.config.Train.MaxRows, progress)
 			return err
 		})
 	})
 	if err != nil {
 		return w, err
 	}
-	if w.timelines, err = s.files.State(s.files.Timelines()); err != nil {
-		return w, err
-	}
+	state, err := s.files.State(s.files.Timelines())
+	w.inputs = append(w.inputs, state)
 	rows := monitor.Rows{Frame: &cohorts.Frame, User: cohorts.User, Day: cohorts.AsOf, Sampled: cohorts.Sampled}
-	w.watch = monitor.NewWatch(m, rows, 1, s.config.Monitor)
-	return w, nil
+	w.watch = monitor.NewWatch(w.model, rows, 1, s.config.Monitor)
+	return w, err
 }
 
 // reference returns what the users of a date are compared with.
@@ -150,11 +167,15 @@ func (w *watched) hindsight(asOf pipeline.Date) pipeline.Date {
 	return 0
 }
 
-// basis returns what decides the outputs of a monitor.
+// monitorBasis returns what decides the outputs of a monitor.
 func (s *session) monitorBasis(w watched, q watching, asOf pipeline.Date) workspace.Basis {
-	return workspace.Basis{Inputs: []pipeline.FileState{w.timelines, versionState(w.version.Manifest)},
+	source := sourceData
+	if q.log != nil {
+		source = sourceLog + q.log.suffix()
+	}
+	return workspace.Basis{Inputs: w.inputs,
 		Settings: []pipeline.Setting{workspace.Setting("monitor", s.config.Monitor), workspace.Setting("train.max_rows", s.config.Train.MaxRows),
-			workspace.Setting("--reference", q.reference), workspace.Setting("--as-of", asOf)}}
+			workspace.Setting("--reference", q.reference), workspace.Setting("--source", source), workspace.Setting("--as-of", asOf)}}
 }
 
 // keepReport writes a report of a date twice: as the latest one and by its date.
@@ -180,7 +201,11 @@ func alarm(status monitor.Status, what string, reasons []string) error {
 	if status != monitor.Fail {
 		return nil
 	}
-	return alarmError{fmt.Errorf("%s: %s", what, strings.Join(reasons, "; "))}
+	rest := ""
+	if n := len(reasons) - shownReasons; n > 0 {
+		rest = fmt.Sprintf("; and %d more reasons", n)
+	}
+	return alarmError{fmt.Errorf("%s: %s%s", what, strings.Join(reasons[:min(shownReasons, len(reasons))], "; "), rest)}
 }
 
 // monitorDrift checks a date, replays a range, or does as the course did.
@@ -190,6 +215,8 @@ func (s *session) monitorDrift(ctx context.Context, q watching) error {
 		return s.courseDrift()
 	case q.backtest != nil:
 		return s.backtestDrift(ctx, q)
+	case q.log != nil:
+		return s.logDrift(ctx, q)
 	}
 	asOf, err := s.watchedDate()
 	if err != nil {
@@ -207,11 +234,20 @@ func (s *session) monitorDrift(ctx context.Context, q watching) error {
 	if err != nil {
 		return unlessFew(err, w.watch.Count(asOf), asOf)
 	}
-	r.Hindsight, r.Baseline, r.Current = w.hindsight(asOf), baseline(q.reference, w.version.Version), "cohort of "+asOf.String()
-	if err := s.keepReport(reportDrift, r, r.Rows, asOf, s.monitorBasis(w, q, asOf)); err != nil {
+	if r.Trends, err = w.watch.Trends(s.trendDates(asOf, w.span.First), reference); err != nil {
 		return err
 	}
-	return errors.Join(s.print(r, func(out io.Writer) { printDrift(out, r, s.files.Metrics(reportDrift+"_latest")) }), alarm(r.Status, "drift", r.Reasons))
+	r.Current = "cohort of " + asOf.String()
+	return s.tellDrift(r, reportDrift, w, q)
+}
+
+// tellDrift keeps and prints a report under a name.
+func (s *session) tellDrift(r monitor.DriftReport, name string, w watched, q watching) error {
+	r.Hindsight, r.Baseline = w.hindsight(r.AsOf), baseline(q.reference, w.version.Version)
+	if err := s.keepReport(name, r, r.Rows, r.AsOf, s.monitorBasis(w, q, r.AsOf)); err != nil {
+		return err
+	}
+	return errors.Join(s.print(r, func(out io.Writer) { printDrift(out, r, s.files.Metrics(name+"_latest")) }), alarm(r.Status, "drift", r.Reasons))
 }
 
 // baseline names what rows are compared with.
@@ -238,11 +274,16 @@ func (s *session) daysToWatch(dates []pipeline.Date, first, made pipeline.Date) 
 		}
 	}
 	if len(dates) == 1 {
-		for _, x := range monitor.HistoryDates(dates[0], first, s.config.Features.EveryDays, s.config.Monitor) {
+		for _, x := range append(monitor.HistoryDates(dates[0], first, s.config.Features.EveryDays, s.config.Monitor), s.trendDates(dates[0], first)...) {
 			days[x] = true
 		}
 	}
 	return sortedDates(days)
+}
+
+// trendDates returns the dates that lines are drawn through.
+func (s *session) trendDates(asOf, first pipeline.Date) []pipeline.Date {
+	return monitor.TrendDates(asOf, first, s.config.Features.EveryDays, s.config.Monitor)
 }
 
 // monitorScores describes the scores of a date.
@@ -263,7 +304,7 @@ func (s *session) monitorScores(ctx context.Context, q watching) error {
 	if err != nil {
 		return unlessFew(err, w.watch.Count(asOf), asOf)
 	}
-	r.Hindsight = w.hindsight(asOf)
+	r.Hindsight, r.Trends = w.hindsight(asOf), w.watch.ScoreTrends(s.trendDates(asOf, w.span.First))
 	if err := s.keepReport(reportScores, r, r.Rows, asOf, s.monitorBasis(w, q, asOf)); err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ func (s *session) watchers() []watcher {
 		{"health", s.watchHealth},
 		{"drift", s.quietly(reportDrift, func(ctx context.Context, s *session) error { return s.monitorDrift(ctx, usual) })},
 		{"scores", s.quietly(reportScores, func(ctx context.Context, s *session) error { return s.monitorScores(ctx, usual) })},
+		{"performance", s.quietly(reportPerformance, func(ctx context.Context, s *session) error { return s.monitorPerformance(ctx, sourceTables, "") })},
 	}
 }
 

@@ -3,13 +3,12 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-
-	"errors"
 
 	"churn/internal/atomicfile"
 	"churn/internal/workspace"
@@ -157,13 +156,8 @@ func (s *session) replay(ctx context.Context, q watching, run reign, b *monitor.
 const shownFeatures = 10
 
 func printDrift(w io.Writer, r monitor.DriftReport, path string) {
-	fmt.Fprintf(w, "drift     %s on %s: %s users at risk, model %s\n", r.Status, r.AsOf, thousands(int64(r.Users)), r.Version)
-	for _, text := range r.Reasons {
-		fmt.Fprintf(w, "          * %s\n", text)
-	}
-	for _, text := range r.Notes {
-		fmt.Fprintf(w, "          note: %s\n", text)
-	}
+	fmt.Fprintf(w, "drift     %s on %s: %s rows of %s users (%s), model %s\n", r.Status, r.AsOf, thousands(int64(r.Rows)), thousands(int64(r.Users)), r.Current, r.Version)
+	printReasons(w, r.Reasons, r.Notes)
 	l := r.Level
 	fmt.Fprintf(w, "          level %s against the %s (%s rows of %s users): %.0f%% of the model's importance has moved, %.0f%% far (it fails at %.0f%%); PSI weighted by importance %.3f\n",
 		l.Status, r.Baseline, thousands(int64(l.Rows)), thousands(int64(l.Users)), 100*l.MovedShare, 100*l.FailedShare, 100*l.Limit, l.WeightedPSI)
@@ -174,9 +168,19 @@ func printDrift(w io.Writer, r monitor.DriftReport, path string) {
 		fmt.Fprintf(w, "          step  %s against %s to %s (%s rows): %d features changed suddenly, %d have values far from all before\n", s.Status, s.From, s.To, thousands(int64(s.Rows)), len(s.Jumped), len(s.Strange))
 	}
 	printFeatureDrift(w, r)
+	printTrends(w, r.Trends)
 	fmt.Fprintf(w, "          fixed limits of PSI, 0.1 and 0.25, would say %s: %d features warn, %d fail\n          %s\n", r.Fixed.Status, r.Fixed.Warned, r.Fixed.Failed, path)
 	if r.Hindsight != 0 {
 		fmt.Fprintf(w, "          in hindsight: model %s has learned from data up to %s\n", r.Version, r.Hindsight)
+	}
+}
+
+func printReasons(w io.Writer, reasons, notes []string) {
+	for _, text := range reasons {
+		fmt.Fprintf(w, "          * %s\n", text)
+	}
+	for _, text := range notes {
+		fmt.Fprintf(w, "          note: %s\n", text)
 	}
 }
 
@@ -200,12 +204,7 @@ func shortStatus(s profile.Status) string { return strings.ToUpper(string(s)) }
 
 func printScores(w io.Writer, r monitor.ScoreReport, path string) {
 	fmt.Fprintf(w, "scores    %s on %s: %s users at risk, model %s\n", r.Status, r.AsOf, thousands(int64(r.Rows)), r.Version)
-	for _, text := range r.Reasons {
-		fmt.Fprintf(w, "          * %s\n", text)
-	}
-	for _, text := range r.Notes {
-		fmt.Fprintf(w, "          note: %s\n", text)
-	}
+	printReasons(w, r.Reasons, r.Notes)
 	fmt.Fprintf(w, "          %-10s  %8s  %6s  %6s  %6s  %6s  risk ≥ %.2g\n", "", "users", "mean", "p50", "p90", "p99", r.Threshold)
 	line := func(name string, p monitor.ScorePoint) {
 		fmt.Fprintf(w, "          %-10s  %8s  %6.3f  %6.3f  %6.3f  %6.3f  %.1f%%\n", name, thousands(int64(p.Rows)), p.Mean, p.P50, p.P90, p.P99, 100*p.High)
@@ -214,6 +213,7 @@ func printScores(w io.Writer, r monitor.ScoreReport, path string) {
 	for _, p := range r.Over {
 		line(p.AsOf.String(), p)
 	}
+	printTrends(w, r.Trends)
 	fmt.Fprintf(w, "          %s\n", path)
 	if r.Hindsight != 0 {
 		fmt.Fprintf(w, "          in hindsight: model %s has learned from data up to %s\n", r.Version, r.Hindsight)

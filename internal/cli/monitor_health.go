@@ -134,8 +134,8 @@ func (s *session) lastWholeDay(t *prepare.Timelines) pipeline.Date {
 	return s.today() - 1
 }
 
-// shownReasons is how many reasons a part of a report shows to people; the file
-// has all.
+// shownReasons is how many reasons an alarm, or a part of a report, shows to
+// people; the file has all.
 const shownReasons = 3
 
 func printHealth(w io.Writer, r health.Report) {

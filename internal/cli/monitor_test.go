@@ -185,7 +185,7 @@ func TestMonitorRefuses(t *testing.T) {
 	churn(t, dir, command("run-all")...)
 	refuses(64, "--reference \"last\" is unknown", "monitor", "drift", "--reference", "last")
 	refuses(64, "write two dates", "monitor", "drift", "--backtest", "2025-04-01..2025-03-01")
-	refuses(64, "exclude each other", "monitor", "drift", "--backtest", "2025-03-01..2025-04-01", "--as-of", "2025-03-01")
+	refuses(64, "excludes --as-of", "monitor", "drift", "--backtest", "2025-03-01..2025-04-01", "--as-of", "2025-03-01")
 	refuses(64, "lies outside the data", "monitor", "drift", "--backtest", "2020-03-01..2020-04-01")
 	refuses(64, "outside the data", "monitor", "drift", "--as-of", "2029-01-01")
 	refuses(1, "there is no version v0099", "monitor", "drift", "--model", "v0099")
@@ -228,5 +228,47 @@ func TestDriftIsThatOfTheCourse(t *testing.T) {
 	}
 	if len(ours) != len(theirs) || math.Abs(got["overall_max_psi"].(float64)-want["overall_max_psi"].(float64)) > 1e-15 {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// Predictions are watched, too: clients that send hardly any of the features are
+// found out, and a window without predictions is no OK.
+func TestMonitorLog(t *testing.T) {
+	dir, command := modelWorld(t)
+	r := startServe(t, dir, nil, command("--set", "serve.log.sample=1")...)
+	for user := range 50 {
+		r.predict(t, user)
+	}
+	if code := r.stop(); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, r.log)
+	}
+	out := finish(t, program(dir, command("--json", "monitor", "drift", "--source", "log")...))
+	var report monitor.DriftReport
+	if err := json.Unmarshal([]byte(out.stdout), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out.stderr)
+	}
+	missing := 0
+	for _, f := range report.Level.Features {
+		if f.Missing == 1 && f.MissingBefore < 1 {
+			missing++
+		}
+	}
+	if out.code != 2 || report.Rows != 50 || report.Users != 50 || missing < 30 || !strings.HasPrefix(report.Current, "predictions from ") || report.Step != nil || len(report.Notes) == 0 {
+		t.Errorf("exit code %d, %d rows of %d users, %d features are missing, %s, %v", out.code, report.Rows, report.Users, missing, report.Current, report.Notes)
+	}
+	if kept := readJSON[monitor.DriftReport](t, metricsFile(dir, "data_drift_log_"+report.AsOf.String())); !reflect.DeepEqual(kept, report) {
+		t.Error("the report by date is another")
+	}
+	for want, words := range map[string][]string{
+		"holds no predictions from 2020-01-01 to 2020-01-07": {"--source", "log", "--from", "2020-01-01", "--to", "2020-01-07"},
+		"--from and --to are those of --source log":          {"--to", "2020-01-07"},
+		"--source \"logs\" is unknown":                       {"--source", "logs"},
+		"is that of --source data":                           {"--source", "log", "--as-of", "2020-01-07"},
+		"excludes --as-of and --source log":                  {"--source", "log", "--backtest", "2025-03-01..2025-04-01"},
+		"2020-01-08 is after --to 2020-01-07":                {"--source", "log", "--from", "2020-01-08", "--to", "2020-01-07"},
+	} {
+		if out := finish(t, program(dir, command(append([]string{"monitor", "drift"}, words...)...)...)); out.code == 0 || out.code == 2 || !strings.Contains(out.stderr, want) {
+			t.Errorf("%v: exit code %d, %s", words, out.code, out.stderr)
+		}
 	}
 }

@@ -126,24 +126,25 @@ type Ledger struct {
 
 var _ server.Ledger = (*Ledger)(nil)
 
-// Past returns the versions and the moves. Where the chain is broken, what can be
-// read is returned with the fault.
+// Past returns the versions and the moves. Where something is damaged, the rest
+// is returned with the fault.
 func (l *Ledger) Past(ctx context.Context) (out server.Past, err error) {
 	versions, err := l.Registry.List(ctx)
-	if err != nil {
+	var damaged *registry.Damaged
+	if err != nil && !errors.As(err, &damaged) {
 		return out, err
+	}
+	entries, broken := l.Registry.History(ctx)
+	if broken != nil || damaged != nil {
+		out.Fault = "Some of this cannot be read; `churn registry verify` says what, and what to do."
 	}
 	for i := range versions {
 		m := &versions[i]
-		head := server.VersionHead{Version: m.Version, Kind: m.Kind, AsOf: m.AsOf.String(), Made: m.Created, PRAUC: math.NaN()}
+		head := server.VersionHead{Version: m.Version, Kind: m.Kind, AsOf: m.AsOf.String(), Made: m.Created, PRAUC: math.NaN(), Served: served(entries, m.Version)}
 		if x, ok := m.Metrics[metric.PRAUC]; ok {
 			head.PRAUC = x
 		}
 		out.Versions = append(out.Versions, head)
-	}
-	entries, broken := l.Registry.History(ctx)
-	if broken != nil {
-		out.Fault = "The chain of the ledger is broken; `churn registry history` shows where."
 	}
 	for i := range entries {
 		out.Moves = append(out.Moves, moveOf(&entries[i]))
@@ -153,6 +154,14 @@ func (l *Ledger) Past(ctx context.Context) (out server.Past, err error) {
 		out.Production, out.Challenger, out.Previous = a.Production, a.Challenger, a.Previous
 	}
 	return out, nil
+}
+
+// served reports whether a version is or was in production: a roll-back asks no
+// gate, so it leads only to what went through one.
+func served(entries []registry.Entry, version string) bool {
+	return slices.ContainsFunc(entries, func(e registry.Entry) bool {
+		return e.Alias == registry.Production && (e.To == version || e.From == version)
+	})
 }
 
 func moveOf(e *registry.Entry) server.Move {
@@ -175,6 +184,9 @@ func (l *Ledger) RollBack(ctx context.Context, r server.Return) (server.Move, er
 		return server.Move{}, server.Faults{{Field: "/to", Got: r.To, Expected: "a version that the registry has, or previous where there is one before"}}
 	case to == aliases.Production:
 		return server.Move{}, server.Faults{{Field: "/to", Got: to + ", which is in production already", Expected: "another version"}}
+	}
+	if entries, err := l.Registry.History(ctx); err == nil && !served(entries, to) {
+		return server.Move{}, server.Faults{{Field: "/to", Got: to + ", which was never in production", Expected: "a version that was; `churn promote " + to + "` asks the gate"}}
 	}
 	unsound := server.Refuse(server.Conflict, "%s did not load, or did not give its stored answers, in a fresh process; production stays %s. `churn registry verify %s` says why", to, aliases.Production, to)
 	if _, err := l.Registry.Load(ctx, to); err != nil {

@@ -19,6 +19,9 @@ type EvalParams struct {
 	TopShare   []float64 `json:"top_share"`  // lists of such a share of every group; each in (0, 1]
 	Confidence float64   `json:"confidence"` // of the intervals; in (0, 1)
 	Value      *Value    `json:"value"`      // what contacts cost and bring; nil = no profits
+	// BaseRate is a share of positives, below 1, at which pr_auc is given besides;
+	// 0 = none.
+	BaseRate float64 `json:"base_rate,omitempty"`
 }
 
 // Defaults returns 95 % intervals from 500 replicates: their ends are then the
@@ -46,6 +49,9 @@ func (p EvalParams) Validate() error {
 	if !(p.Confidence > 0 && p.Confidence < 1) {
 		errs = append(errs, fmt.Errorf("confidence: %v is not in (0, 1)", p.Confidence))
 	}
+	if !(p.BaseRate >= 0 && p.BaseRate < 1) {
+		errs = append(errs, fmt.Errorf("base_rate: %v is not in [0, 1)", p.BaseRate))
+	}
 	if p.Value != nil {
 		errs = append(errs, p.Value.Validate())
 	}
@@ -67,6 +73,7 @@ func (p EvalParams) cuts() []cut {
 // Names of metrics that others ask for.
 const (
 	PRAUC            = "pr_auc"
+	PRAUCAtRate      = "pr_auc_at_rate"
 	ProfitAtCapacity = "profit_at_capacity"
 )
 
@@ -133,6 +140,7 @@ func (r Report) Find(name string) (Estimate, bool) {
 // Evaluate measures s. In this order:
 //
 //	pr_auc, roc_auc           AveragePrecision, ROCAUC
+//	pr_auc_at_rate            with p.BaseRate: pr_auc if that were the share of positives
 //	base_rate                 share of positives
 //	with Prob:
 //	log_loss, brier           LogLoss, Brier

@@ -33,6 +33,9 @@ func (s Sample) evaluator(user []int32, count int, p EvalParams) *evaluator {
 	groups := sync.OnceValue(func() []ranking { return rankGroups(s, user) })
 	e := &evaluator{users: count, groups: s.groups()}
 	e.add(curves(scores), means(s, user, count))
+	if p.BaseRate > 0 {
+		e.add(atRate(scores, p.BaseRate))
+	}
 	if s.Prob != nil {
 		e.add(equalMass(s, user, count), recalibration(s, user, count))
 	}
@@ -93,6 +96,13 @@ func curves(scores func() ranking) measure {
 			return []float64{precision, auc}
 		},
 	}
+}
+
+// atRate measures the average precision at another share of positives.
+func atRate(scores func() ranking, rate float64) measure {
+	return measure{names: []string{PRAUCAtRate}, values: func(weight []float64) []float64 {
+		return []float64{scores().precisionAt(rate, weight)}
+	}}
 }
 
 // tops measures the lists of the highest scored.

@@ -100,6 +100,30 @@ func (r ranking) curves(weight []float64) (precision, auc float64) {
 	return ratio(precision, tp), ratio(auc, tp*fp)
 }
 
+// precisionAt returns the average precision that the ranking would have if the
+// share of positives were rate and each class were scored as it is: every
+// positive then counts c times, with c·P/(c·P+N) = rate (Siblini, Fréry, He-Guelton,
+// Oblé & Wang, "Master your metrics with calibration", IDA 2020, whose calibrated
+// average precision it is). Average precisions of samples with different shares of
+// positives do not compare; these do.
+func (r ranking) precisionAt(rate float64, weight []float64) float64 {
+	rows, positives := r.totals(weight)
+	c := ratio(float64(rate*(rows-positives)), float64((1-rate)*positives))
+	var precision, tp, fp, p float64
+	for _, e := range r {
+		if w := weight[e.user]; e.positive {
+			p += w
+		} else {
+			fp += w
+		}
+		if !e.last || p == 0 {
+			continue
+		}
+		tp, p, precision = tp+p, 0, precision+float64(p*ratio(float64(c*(tp+p)), float64(c*(tp+p))+fp))
+	}
+	return ratio(precision, tp)
+}
+
 // ratio returns a/b, and NaN if b is 0.
 func ratio(a, b float64) float64 {
 	if b == 0 {

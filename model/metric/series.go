@@ -98,6 +98,24 @@ func (s Series) Interval(name string, confidence float64) Estimate {
 	return interval(name, s.Value, slices.Clone(s.Draws), confidence)
 }
 
+// Band returns the value with the ends between which one more draw, alike to the
+// others, lies with at least the confidence. Of n draws these are the ones of rank k =
+// (n+1)·tail from either side, moved outwards by the error √k with which so many
+// draws know their quantile, so that fewer draws make a band wider and never
+// narrower; the smallest and the largest if there are too few. Draws on which the
+// metric is undefined are left out.
+func (s Series) Band(name string, confidence float64) Estimate {
+	draws := slices.DeleteFunc(slices.Clone(s.Draws), math.IsNaN)
+	slices.Sort(draws)
+	e := Estimate{Name: name, Value: s.Value, Low: math.NaN(), High: math.NaN()}
+	if n := len(draws); n > 0 {
+		k := float64(n+1) * (1 - confidence) / 2
+		rank := max(1, int(k-math.Sqrt(k)))
+		e.Low, e.High = draws[rank-1], draws[n-rank]
+	}
+	return e
+}
+
 // StdErr returns the standard deviation of the replicates, those left out on
 // which the metric is undefined; NaN if fewer than two are left.
 func (s Series) StdErr() float64 {

@@ -127,3 +127,21 @@ func TestBootstrapRefuses(t *testing.T) {
 		t.Error("samples of other rows, without users")
 	}
 }
+
+// 999 draws 1 … 999 at 95%: rank 25 moved outwards by 5; of 10 draws the ends.
+func TestBandByHand(t *testing.T) {
+	s := Series{Value: 500, Draws: []float64{math.NaN()}}
+	for k := range 999 {
+		s.Draws = append(s.Draws, float64(999-k))
+	}
+	if got := s.Band("x", 0.95); got.Low != 20 || got.High != 980 || got.Value != 500 {
+		t.Errorf("%+v", got)
+	}
+	s.Draws = s.Draws[990:]
+	if got := s.Band("x", 0.95); got.Low != 1 || got.High != 10 {
+		t.Errorf("%+v", got)
+	}
+	if got := (Series{}).Band("x", 0.95); !math.IsNaN(got.Low) || !math.IsNaN(got.High) {
+		t.Errorf("%+v", got)
+	}
+}

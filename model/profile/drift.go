@@ -243,7 +243,7 @@ func judge(all []comparison, l Limits) []Feature {
 	for i, c := range all {
 		p[i], novel[i] = pearson(c.before, c.now, c.n, c.m), c.feature.NovelP
 	}
-	moved, strange := discoveries(p, l.FDR), discoveries(novel, l.FDR)
+	moved, strange := Discoveries(p, l.FDR), Discoveries(novel, l.FDR)
 	for i, c := range all {
 		f := c.feature
 		chance := chancePSI(c.before, c.now, c.n, c.m)
@@ -273,9 +273,9 @@ func (c *comparison) cells() (out []Cell) {
 	return out
 }
 
-// discoveries returns which hypotheses the step-up procedure of Benjamini and
+// Discoveries returns which hypotheses the step-up procedure of Benjamini and
 // Hochberg rejects at level q: all up to the largest k with p(k) ≤ k·q/n.
-func discoveries(p []float64, q float64) []bool {
+func Discoveries(p []float64, q float64) []bool {
 	sorted := slices.Clone(p)
 	slices.Sort(sorted)
 	limit := -1.0

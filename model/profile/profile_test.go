@@ -219,7 +219,7 @@ func TestDiscoveries(t *testing.T) {
 	p := []float64{0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1}
 	slices.Reverse(p)
 	count := 0
-	for i, moved := range discoveries(p, 0.05) {
+	for i, moved := range Discoveries(p, 0.05) {
 		if moved {
 			count++
 		}

@@ -19,6 +19,7 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -43,7 +44,7 @@ func statusOf(s profile.Status) Status {
 
 // worst returns the more serious status.
 func worst(a, b Status) Status {
-	order := []Status{OK, Warn, Fail}
+	order := []Status{OK, Unmeasured, Warn, Fail}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
@@ -69,6 +70,7 @@ type DriftReport struct {
 	Step      *Step         `json:"step,omitempty"`   // nil: a note says why
 	Recent    []Recent      `json:"recent,omitempty"` // the last monitor.fail_of checks, this one first, where more than one counts
 	Fixed     Fixed         `json:"fixed_limits"`     // what the customary limits alone would say
+	Trends    []Trend       `json:"trends,omitempty"` // of the index of every feature, and of the scores, over the dates of the scores over time
 }
 
 // Level is how far the rows are from the reference.
@@ -84,7 +86,7 @@ type Level struct {
 	WeightedPSI float64        `json:"weighted_psi"`      // by importance
 	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
 	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
-	Limit       float64        `json:"importance_limit"`
+	Limit       float64        `json:"moved_limit"`
 }
 
 // LevelFeature is a feature against the reference. Its cells are enough to draw
@@ -139,22 +141,26 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare}
 	weights := w.importance()
 	for i, f := range drift.Features {
-		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
-		l.Features = append(l.Features, x)
-		l.WeightedPSI += x.Importance * f.PSI
-		switch x.status() {
-		case Fail:
-			l.FailedShare += x.Importance
-			l.MovedShare += x.Importance
-		case Warn:
-			l.MovedShare += x.Importance
-		}
+		l.weigh(LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]})
 	}
 	if drift.Score != nil {
 		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
 	}
 	l.Status = l.status()
 	return l, nil
+}
+
+// weigh adds a feature.
+func (l *Level) weigh(f LevelFeature) {
+	l.Features = append(l.Features, f)
+	l.WeightedPSI += f.Importance * f.PSI
+	switch f.status() {
+	case Fail:
+		l.FailedShare += f.Importance
+		l.MovedShare += f.Importance
+	case Warn:
+		l.MovedShare += f.Importance
+	}
 }
 
 // status is that of the feature, unless the day on which the model was made was
@@ -212,12 +218,15 @@ func (l *Level) fixed(p Params) (f Fixed) {
 	return f
 }
 
-// reasons says what changed suddenly.
+// reasons says what changed suddenly, what did most first.
 func (s *Step) reasons() (out []string) {
-	for _, f := range s.Features {
+	features := slices.SortedStableFunc(slices.Values(s.Features), func(a, b StepFeature) int { return cmp.Compare(b.PSI, a.PSI) })
+	for _, f := range features {
 		if f.Jumped {
 			out = append(out, fmt.Sprintf("%s changed suddenly: PSI %.3f against the weeks before (limit %.3f; by itself it moved by up to %.3f a week)", f.Name, f.PSI, f.WarnLimit, f.UsualPSI))
 		}
+	}
+	for _, f := range features {
 		if f.New {
 			out = append(out, fmt.Sprintf("%s has values far from all that were seen in the weeks before: %.2f%% of the rows, %d users", f.Name, 100*f.Novel, f.NovelUsers))
 		}

@@ -24,6 +24,10 @@ type Params struct {
 	EveryDays   int     `mapstructure:"every_days"` // days between those checks
 	History     int     `mapstructure:"history"`    // dates of the scores over time
 
+	Treatments  string            `mapstructure:"treatments"` // file of who was contacted when; "" = none
+	Performance PerformanceParams `mapstructure:"performance"`
+	Trend       TrendParams       `mapstructure:"trend"`
+
 	Pushgateway string        `mapstructure:"pushgateway"` // URL that the figures are pushed to; "" = none
 	Health      health.Params `mapstructure:"health"`
 	Alarms      alarms.Params `mapstructure:"alarms"`
@@ -33,7 +37,7 @@ type Params struct {
 func Defaults() Params {
 	l := profile.DefaultLimits()
 	return Params{WarnPSI: l.WarnPSI, FailPSI: l.FailPSI, FalseAlarms: l.FDR, MovedShare: l.MovedShare, StepPSI: 0.1, NovelShare: 0.004,
-		SeasonDays: 364, FailAfter: 1, FailOf: 1, EveryDays: 1, History: 12, Health: health.Defaults(), Alarms: alarms.Defaults()}
+		SeasonDays: 364, FailAfter: 1, FailOf: 1, EveryDays: 1, History: 12, Performance: DefaultPerformance(), Trend: DefaultTrend(), Health: health.Defaults(), Alarms: alarms.Defaults()}
 }
 
 // Validate returns all faults, each with its dotted key.
@@ -58,7 +62,7 @@ func (p Params) Validate() error {
 	if err := httpurl.Check(p.Pushgateway); err != nil {
 		errs = append(errs, fmt.Errorf("monitor.pushgateway: %w", err))
 	}
-	return errors.Join(append(errs, p.Health.Validate(), p.Alarms.Validate())...)
+	return errors.Join(append(errs, p.Performance.Validate(), p.Trend.Validate(), p.Health.Validate(), p.Alarms.Validate())...)
 }
 
 // level returns the limits against a reference. A check asks three questions:

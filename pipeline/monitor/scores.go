@@ -22,7 +22,8 @@ type ScoreReport struct {
 	Level     *LevelFeature `json:"level"`                       // the scores against those of the reference
 	Step      *StepFeature  `json:"step,omitempty"`              // and against the weeks before
 	Reasons   []string      `json:"reasons"`
-	Over      []ScorePoint  `json:"history"` // the dates up to this one, ascending
+	Over      []ScorePoint  `json:"history"`          // the dates up to this one, ascending
+	Trends    []Trend       `json:"trends,omitempty"` // of the mean and the high-risk rate
 	Notes     []string      `json:"notes,omitempty"`
 }
 

@@ -341,17 +341,28 @@ func (w *Watch) Drift(asOf pipeline.Date, r *Reference) (DriftReport, error) {
 		report.PSIByFeature[f.Name] = f.PSI
 		report.OverallMaxPSI = math.Max(report.OverallMaxPSI, f.PSI)
 	}
-	report.Reasons = append(report.Reasons, v.level.reasons()...)
+	report.explain(v)
+	return report, w.count(&report, r)
+}
+
+// explain says what made a check warn or fail, what failed first, and what could not
+// be looked at.
+func (r *DriftReport) explain(v verdict) {
+	level, step := v.level.reasons(), []string{}
 	switch {
 	case v.step == nil:
-		report.Notes = append(report.Notes, noStep)
+		r.Notes = append(r.Notes, noStep)
 	case v.step.Earlier < earlierSteps/2:
-		report.Notes = append(report.Notes, fmt.Sprintf("only %d earlier weeks tell what features do by themselves; a sudden change may be none", v.step.Earlier))
+		r.Notes = append(r.Notes, fmt.Sprintf("only %d earlier weeks tell what features do by themselves; a sudden change may be none", v.step.Earlier))
 		fallthrough
 	default:
-		report.Reasons = append(report.Reasons, v.step.reasons()...)
+		step = v.step.reasons()
 	}
-	return report, w.count(&report, r)
+	if v.level.Status == Fail {
+		r.Reasons = slices.Concat(r.Reasons, level, step)
+	} else {
+		r.Reasons = slices.Concat(r.Reasons, step, level)
+	}
 }
 
 // noStep is the note of a check without a step.

@@ -77,8 +77,9 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// parseDay reads a date, or the day of a time.
-func parseDay(b []byte, loc *time.Location) (pipeline.Date, bool) {
+// ParseDay reads a date, or the day of a time as event_time has it: in loc where it
+// has no zone.
+func ParseDay(b []byte, loc *time.Location) (pipeline.Date, bool) {
 	if len(b) > 10 {
 		m, err := parseMoment(b, loc)
 		return m.day, err == nil

@@ -85,7 +85,7 @@ func (r *Rules) user(rec *UserRecord, out *pipeline.User, f *faults) {
 	if len(rec.ID) == 0 {
 		f.add(userIDPresent, "user_id", rec.ID, "")
 	}
-	signup, ok := parseDay(rec.Signup, r.location)
+	signup, ok := ParseDay(rec.Signup, r.location)
 	switch {
 	case !ok:
 		f.add(signupParses, "signup_date", rec.Signup, "")
@@ -145,7 +145,7 @@ func (r *Rules) times(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 		return at
 	}
 	known, err := parseMoment(rec.KnownAt, r.location)
-	if day, ok := parseDay(rec.KnownAt, r.location); ok && len(rec.KnownAt) == len("2006-01-02") {
+	if day, ok := ParseDay(rec.KnownAt, r.location); ok && len(rec.KnownAt) == len("2006-01-02") {
 		known, err = moment{day: day, second: endOfDay}, nil // known in the course of that day
 	}
 	switch {

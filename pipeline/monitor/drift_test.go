@@ -1,0 +1,183 @@
+package monitor
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"churn/model/profile"
+	"churn/pipeline"
+)
+
+func TestValidate(t *testing.T) {
+	if err := Defaults().Validate(); err != nil {
+		t.Error(err)
+	}
+	err := Params{FailAfter: 2}.Validate()
+	for _, key := range []string{"warn_psi", "false_alarms", "moved_share", "step_psi", "novel_share", "season_days", "fail_after", "fail_of", "every_days", "history"} {
+		if err == nil || !strings.Contains(err.Error(), "monitor."+key+":") && !strings.Contains(err.Error(), "monitor."+key+",") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// moved is a feature that is beyond chance and its floor.
+func moved(psi, usual, shift float64) StepFeature {
+	return StepFeature{Feature: profile.Feature{Name: "x", Status: profile.Fail, PSI: psi, KS: 0.1, Shift: shift}, UsualPSI: usual}
+}
+
+// novel is a feature with values that nobody has seen.
+func novel(share, usual float64, beyond bool) StepFeature {
+	return StepFeature{Feature: profile.Feature{Name: "n", Status: profile.OK, Novelty: profile.Novelty{Novel: share, Strange: beyond}}, UsualNovel: usual}
+}
+
+// What makes a step: company, greatness, the score, or novelties, each beyond what
+// the feature does by itself.
+func TestStepJudges(t *testing.T) {
+	still := StepFeature{Feature: profile.Feature{Name: "still", Status: profile.OK, PSI: 0.01}}
+	nulls := moved(0.3, 0, 0)
+	nulls.Missing = 0.5
+	for name, c := range map[string]struct {
+		features []StepFeature // the score last
+		want     Status
+		jumped   int
+		strange  int
+	}{
+		"nothing":                      {[]StepFeature{still, still}, OK, 0, 0},
+		"one alone":                    {[]StepFeature{moved(0.2, 0, 0.2), still}, Warn, 1, 0},
+		"two":                          {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.05, 0.2), still}, Fail, 2, 0},
+		"one and one as ever":          {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.08, 0.2), still}, Warn, 1, 0},
+		"both as ever":                 {[]StepFeature{moved(0.2, 0.14, 0.2), moved(0.11, 0.08, 0.2), still}, OK, 0, 0},
+		"one, far":                     {[]StepFeature{moved(0.3, 0, 0.6), still}, Fail, 1, 0},
+		"one, a great index of little": {[]StepFeature{moved(0.6, 0.3, 0.2), still}, Warn, 1, 0},
+		"one, nulls":                   {[]StepFeature{nulls, still}, Fail, 1, 0},
+		"the score":                    {[]StepFeature{still, moved(0.15, 0, 0.2)}, Fail, 1, 0},
+		"novel":                        {[]StepFeature{novel(0.01, 0, true), still}, Fail, 0, 1},
+		"novel, by chance":             {[]StepFeature{novel(0.01, 0, false), still}, OK, 0, 0},
+		"novel, as ever":               {[]StepFeature{novel(0.01, 0.009, true), still}, OK, 0, 0},
+		"novel, a few of many":         {[]StepFeature{novel(0.001, 0, true), still}, OK, 0, 0},
+	} {
+		s := Step{Features: c.features}
+		s.judge(Defaults())
+		if s.Status != c.want || len(s.Jumped) != c.jumped || len(s.Strange) != c.strange || (len(s.reasons()) > 0) != (c.want != OK) {
+			t.Errorf("%s: %s, jumped %v, strange %v, because %v", name, s.Status, s.Jumped, s.Strange, s.reasons())
+		}
+	}
+}
+
+// What matters to the model decides about the level, and only what has moved since
+// it was made.
+func TestLevelJudges(t *testing.T) {
+	feature := func(status profile.Status, psi, made, weight float64) LevelFeature {
+		return LevelFeature{Feature: profile.Feature{Status: status, PSI: psi}, Importance: weight, MadePSI: made}
+	}
+	for name, c := range map[string]struct {
+		of    LevelFeature
+		score LevelFeature
+		want  Status
+	}{
+		"quiet":                  {feature(profile.OK, 0.01, 0, 0.5), feature(profile.OK, 0, 0, 0), OK},
+		"far, of no weight":      {feature(profile.Fail, 2, 0, 0.1), feature(profile.OK, 0, 0, 0), OK},
+		"far":                    {feature(profile.Fail, 2, 0, 0.3), feature(profile.OK, 0, 0, 0), Fail},
+		"far, and was":           {feature(profile.Fail, 2, 1.9, 0.3), feature(profile.OK, 0, 0, 0), OK},
+		"far, and was less so":   {feature(profile.Fail, 2, 1.2, 0.3), feature(profile.OK, 0, 0, 0), Fail},
+		"some way":               {feature(profile.Warn, 0.15, 0, 0.3), feature(profile.OK, 0, 0, 0), Warn},
+		"the scores":             {feature(profile.OK, 0, 0, 0.3), feature(profile.Fail, 0.3, 0, 0), Fail},
+		"the scores, and were":   {feature(profile.OK, 0, 0, 0.3), feature(profile.Fail, 0.3, 0.25, 0), OK},
+		"the scores, some way":   {feature(profile.OK, 0, 0, 0.3), feature(profile.Warn, 0.15, 0, 0), Warn},
+		"the scores and far off": {feature(profile.Fail, 2, 0, 0.3), feature(profile.Warn, 0.15, 0, 0), Fail},
+	} {
+		l := Level{Limit: 0.2, Score: &c.score}
+		l.weigh(c.of)
+		l.Status = l.status()
+		if l.Status != c.want || (len(l.reasons()) > 0) != (c.want != OK) {
+			t.Errorf("%s: %s, %v", name, l.Status, l.reasons())
+		}
+	}
+}
+
+// Failures in a row are one alarm; dates without an answer end it.
+func TestBacktestCounts(t *testing.T) {
+	b := Backtest{EveryDays: 7}
+	for _, s := range []Status{OK, Fail, Fail, Warn, Fail, "", Fail, Fail} {
+		b.Add(Replayed{Status: s, Fixed: Fail})
+	}
+	if b.Failed != 5 || b.Alarms != 3 || b.Fixed != 8 || b.FixedRuns != 1 || math.Abs(b.Months-56/30.4375) > 1e-12 || math.Abs(b.PerMonth-3/b.Months) > 1e-12 {
+		t.Errorf("%+v", b)
+	}
+}
+
+// The law: every day that a check or one of its steps can look at is asked for,
+// and none before the data.
+func TestNeedsIsEnough(t *testing.T) {
+	p := Defaults()
+	p.FailOf, p.EveryDays = 2, 3
+	for _, length := range []int{1, 7, 10} {
+		const asOf = pipeline.Date(20_000)
+		days := Needs(asOf, 0, length, p)
+		w := Watch{params: p, length: length}
+		var looked []pipeline.Date
+		for j := range p.FailOf {
+			d := asOf - pipeline.Date(j*p.EveryDays)
+			for _, e := range append(w.earlier(d), d) {
+				for k := range weeksBefore + 1 {
+					looked = append(looked, w.window(e-pipeline.Date(k*lag(length)))...)
+				}
+			}
+		}
+		for _, d := range looked {
+			if !slices.Contains(days, d) {
+				t.Fatalf("length %d: %d days before is not there", length, asOf-d)
+			}
+		}
+		if !slices.IsSorted(days) || slices.Min(Needs(asOf, asOf-10, length, p)) < asOf-10 {
+			t.Errorf("length %d: %v", length, days)
+		}
+	}
+	if h := HistoryDates(100, 80, 7, p); !slices.Equal(h, []pipeline.Date{86, 93, 100}) {
+		t.Error(h)
+	}
+}
+
+// The report of the course: limits, a feature without values, a column that is gone.
+func TestCourse(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, row func(i int) string) string {
+		text := strings.Join(courseFeatures(), ",") + "\n"
+		for i := range 100 {
+			text += row(i) + "\n"
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	same := func(i int) string { return fmt.Sprintf("%d,%d,%d,%d,%d", i, i, i, i%3, i%50) }
+	before := file("before.csv", same)
+	for name, c := range map[string]struct {
+		row  func(i int) string
+		want Status
+	}{
+		"same":    {same, OK},
+		"moved":   {func(i int) string { return fmt.Sprintf("%d,%d,%d,%d,%d", i/2, i, i, i%3, i%50) }, Fail},
+		"a bit":   {func(i int) string { return fmt.Sprintf("%d,%d,%d,%d,%d", i*92/100, i, i, i%3, i%50) }, Warn},
+		"no more": {func(i int) string { return fmt.Sprintf(",%d,%d,%d,%d", i, i, i%3, i%50) }, Fail},
+	} {
+		r, err := Course(before, file("now.csv", c.row), Defaults())
+		if err != nil || r.Status != c.want || r.Baseline != "before.csv" || r.Current != "now.csv" {
+			t.Errorf("%s: %+v (%v)", name, r, err)
+		}
+	}
+	gone := filepath.Join(dir, "gone.csv")
+	if err := os.WriteFile(gone, []byte("user_id\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Course(before, gone, Defaults()); err == nil || !strings.Contains(err.Error(), "lacks the column watch_minutes_7d") {
+		t.Error(err)
+	}
+}

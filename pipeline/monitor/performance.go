@@ -1,0 +1,547 @@
+package monitor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"churn/model/metric"
+	"churn/pipeline"
+)
+
+// Unmeasured is the status of what nothing can be said of; it is no OK.
+const Unmeasured Status = "UNMEASURED"
+
+// Given is a set of predictions with what its model promised.
+type Given struct {
+	Predictions
+	Window  int      // days of the label window
+	Cohort  int      // as Due.Cohort: 0 where all were at risk when they were scored
+	Promise *Promise // nil = none
+	Why     string   // there is no promise
+
+	fates []Fate
+}
+
+// closes returns the last day of the label window.
+func (g *Given) closes() pipeline.Date { return g.AsOf + pipeline.Date(g.Window) }
+
+// hindsight returns the last day that the model has learned from if that lies
+// after the as-of date: it then knew what it was to foresee. 0 stands for none.
+func (g *Given) hindsight() pipeline.Date {
+	if g.Rows() == 0 || g.Promise == nil {
+		return 0
+	}
+	first := g.AsOf
+	if g.Days != nil {
+		first = slices.Min(g.Days)
+	}
+	if g.Promise.Learned > first {
+		return g.Promise.Learned
+	}
+	return 0
+}
+
+// PerformanceInput is what monitor performance looks at.
+type PerformanceInput struct {
+	AsOf       pipeline.Date // labels are known up to this day
+	Given      []Given
+	SetAside   []SetAside
+	Treatments Treatments
+	Params     Rules
+	Trend      TrendParams
+}
+
+// SetAside are predictions that cannot be used.
+type SetAside struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// Performance is the report of monitor performance.
+type Performance struct {
+	AsOf     pipeline.Date `json:"as_of_date"`
+	Status   Status        `json:"status"`
+	Reasons  []string      `json:"reasons"` // for the status
+	Primary  string        `json:"primary_metric"`
+	Judged   *Judged       `json:"judged,omitempty"` // the latest dates together; nil = none can be
+	Dates    []Realised    `json:"dates"`            // matured, by date
+	Immature []Immature    `json:"immature"`         // never counted
+	SetAside []SetAside    `json:"set_aside,omitempty"`
+	Blind    string        `json:"estimates_are_blind"`
+	Tracked  []Tracked     `json:"estimator"` // estimates against what came
+	Contacts *Contacts     `json:"contacted,omitempty"`
+	Trends   []Trend       `json:"trends"`
+}
+
+// Realised are predictions whose labels have matured.
+type Realised struct {
+	AsOf      pipeline.Date     `json:"as_of_date"`
+	Version   string            `json:"model_version"`
+	Source    string            `json:"source"`
+	Closed    pipeline.Date     `json:"window_closed"`
+	Status    Status            `json:"status"`
+	Hindsight pipeline.Date     `json:"hindsight,omitempty"` // the model has learned from data up to this later day
+	Users     int               `json:"users"`               // who are counted
+	Churned   int               `json:"churned"`
+	Unknown   int               `json:"unknown,omitempty"` // predicted, and not in the data now
+	Outside   int               `json:"not_at_risk,omitempty"`
+	Contacted int               `json:"contacted,omitempty"` // counted apart
+	MeanRisk  Number            `json:"mean_risk"`
+	Figures   []metric.Estimate `json:"figures"`
+	Noise     Number            `json:"ece_of_calibrated"` // ece that so many users show without any fault
+	Promise   *Promise          `json:"promise,omitempty"`
+	Criteria  []Criterion       `json:"criteria"`
+	Estimated []metric.Estimate `json:"estimated"`              // by what was known on the as-of date
+	Corrected string            `json:"corrected_by,omitempty"` // the reference of the estimate
+	Note      string            `json:"note,omitempty"`
+
+	set *Given
+	counted
+}
+
+// Judged are the latest dates together, of one version.
+type Judged struct {
+	From     pipeline.Date     `json:"from"`
+	To       pipeline.Date     `json:"to"`
+	Dates    int               `json:"dates"`
+	Version  string            `json:"model_version"`
+	Rows     int               `json:"rows"`
+	Users    int               `json:"users"`
+	Churned  int               `json:"churned"`
+	Figures  []metric.Estimate `json:"figures"`
+	Criteria []Criterion       `json:"criteria"`
+}
+
+// Immature are predictions whose label window is open.
+type Immature struct {
+	AsOf      pipeline.Date     `json:"as_of_date"`
+	Version   string            `json:"model_version"`
+	Source    string            `json:"source"`
+	Matures   pipeline.Date     `json:"matures"`
+	Hindsight pipeline.Date     `json:"hindsight,omitempty"`
+	Users     int               `json:"users"`
+	MeanRisk  Number            `json:"mean_risk"`
+	Status    Status            `json:"status"` // of the estimate, which never fails alone
+	Estimated []metric.Estimate `json:"estimated"`
+	Corrected string            `json:"corrected_by,omitempty"`
+	Note      string            `json:"note,omitempty"`
+}
+
+// counted are the rows of a set that count, and those that are counted apart.
+type counted struct {
+	keep, apart []int
+	churned     []bool // of all rows
+	treatment   map[int]string
+
+	unknown, outside int // rows that do not count at all
+}
+
+// tally is how many rows there are, and churned ones among them.
+type tally struct{ rows, churned int }
+
+// performer is one run.
+type performer struct {
+	PerformanceInput
+	users  map[string]int32 // numbers of users, for clusters
+	report Performance
+}
+
+// Perform measures predictions whose labels have matured, against what their
+// models promised, and estimates what the others will come to. Users who were
+// contacted in the label window are counted apart; predictions of a model that had
+// learned from later days are measured and not judged. join, which is Join over the
+// timelines, is asked once for the fates of all that has matured.
+func Perform(ctx context.Context, in PerformanceInput, join func([]Due) error) (Performance, error) {
+	p := &performer{PerformanceInput: in, users: map[string]int32{}, report: Performance{AsOf: in.AsOf, Primary: in.Params.Primary, SetAside: in.SetAside, Blind: Blindness}}
+	p.choose()
+	if err := p.join(join); err != nil {
+		return p.report, err
+	}
+	if err := p.realise(ctx); err != nil {
+		return p.report, err
+	}
+	if err := p.foresee(ctx); err != nil {
+		return p.report, err
+	}
+	if err := p.judge(); err != nil {
+		return p.report, err
+	}
+	var err error
+	if p.report.Contacts, err = p.contacts(); err != nil {
+		return p.report, err
+	}
+	p.report.Tracked = track(p.report.Dates)
+	p.report.Trends = p.trends()
+	p.conclude()
+	return p.report, nil
+}
+
+// choose keeps the latest dates, by date and version.
+func (p *performer) choose() {
+	p.Given = slices.DeleteFunc(slices.Clone(p.Given), func(g Given) bool { return g.AsOf > p.AsOf })
+	slices.SortStableFunc(p.Given, func(a, b Given) int { return cmp.Or(cmp.Compare(a.AsOf, b.AsOf), cmp.Compare(a.Version, b.Version)) })
+	dates := map[pipeline.Date]bool{}
+	for k := len(p.Given) - 1; k >= 0; k-- {
+		if dates[p.Given[k].AsOf] = true; len(dates) > p.Params.Dates {
+			p.Given = p.Given[k+1:]
+			break
+		}
+	}
+}
+
+// join asks for the fates of what has matured, and of the rest who was at risk
+// where that is not known.
+func (p *performer) join(join func([]Due) error) error {
+	var due []Due
+	var sets []*Given
+	for k := range p.Given {
+		g := &p.Given[k]
+		if open := g.closes() > p.AsOf; !open || g.Cohort > 0 {
+			due, sets = append(due, Due{Predictions: &g.Predictions, Window: g.Window, Cohort: g.Cohort, Open: open}), append(sets, g)
+		}
+	}
+	if err := join(due); err != nil {
+		return err
+	}
+	for k, g := range sets {
+		g.fates = due[k].Fates
+	}
+	return nil
+}
+
+// realise measures what has matured.
+func (p *performer) realise(ctx context.Context) error {
+	for k := range p.Given {
+		g := &p.Given[k]
+		if g.closes() > p.AsOf {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r, err := p.realised(g)
+		if err != nil {
+			return fmt.Errorf("predictions of %s: %w", g.AsOf, err)
+		}
+		p.report.Dates = append(p.report.Dates, r)
+	}
+	return nil
+}
+
+// realised measures one set.
+func (p *performer) realised(g *Given) (Realised, error) {
+	r := Realised{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Closed: g.closes(), Status: Unmeasured, Hindsight: g.hindsight(), Promise: g.Promise, Note: g.Why, set: g}
+	r.count(g, p.Treatments)
+	r.Users, r.Contacted, r.Unknown, r.Outside = len(r.keep), len(r.apart), r.unknown, r.outside
+	t := r.tally()
+	r.Churned = t.churned
+	s, measured := g.sample(r.keep, r.churned), p.Params.evaluation(g.Promise)
+	r.MeanRisk = Number(mean(s.Prob))
+	var err error
+	if r.Figures, err = measure(s, measured); err != nil {
+		return r, err
+	}
+	r.Noise = Number(metric.ReliabilityCurve(s, reliabilityBins, p.Params.Confidence).ExpectedECE)
+	keep := 1.0
+	if g.Promise != nil && r.Hindsight == 0 && t.rows > 0 {
+		if r.Estimated, r.Corrected, err = p.estimate(g, s); err != nil {
+			return r, err
+		}
+		if keep, err = p.kept(s, g.sample(append(slices.Clone(r.keep), r.apart...), r.churned), g.Promise); err != nil {
+			return r, err
+		}
+	}
+	r.Criteria = p.Params.criteria(r.Figures, t, g.Promise, keep)
+	r.settle()
+	return r, nil
+}
+
+// reliabilityBins is the number of bins behind the figure ece.
+const reliabilityBins = 10
+
+// settle gives the date its status and says why there is none.
+func (r *Realised) settle() {
+	switch {
+	case r.Hindsight != 0:
+		r.Note = fmt.Sprintf("in hindsight: %s has learned from data up to %s; not judged", r.Version, r.Hindsight)
+		r.Criteria = nil
+	case r.Promise == nil:
+	case r.Users == 0:
+		r.Note = fmt.Sprintf("none of the %d users can be counted: %d are not in the data, %d were not at risk, %d were contacted", r.set.Rows(), r.Unknown, r.Outside, r.Contacted)
+	case r.Users < leastRows:
+		r.Note = fmt.Sprintf("%d users are too few to judge (fewer than %d)", r.Users, leastRows)
+	default:
+		r.Status = worstOf(r.Criteria)
+	}
+}
+
+// counts reports whether the date may be judged.
+func (r *Realised) counts() bool {
+	return r.Promise != nil && r.Hindsight == 0 && r.Users > 0
+}
+
+// count divides the rows.
+func (c *counted) count(g *Given, treatments Treatments) {
+	c.churned, c.treatment = make([]bool, len(g.fates)), map[int]string{}
+	for i, f := range g.fates {
+		c.churned[i] = f == Churned
+		contact, contacted := treatments.Within(g.Users[i], g.day(i), g.Window)
+		switch {
+		case f == Unknown:
+			c.unknown++
+		case f == Outside:
+			c.outside++
+		case contacted:
+			c.apart, c.treatment[i] = append(c.apart, i), contact.Treatment
+		default:
+			c.keep = append(c.keep, i)
+		}
+	}
+}
+
+func (c *counted) tally() (t tally) {
+	for _, i := range c.keep {
+		if t.rows++; c.churned[i] {
+			t.churned++
+		}
+	}
+	return t
+}
+
+// sample returns rows of a set, each of its own user.
+func (g *Given) sample(rows []int, churned []bool) metric.Sample {
+	s := metric.Sample{Score: scores(g.Risks, g.Ranks), Prob: g.Risks, Label: churned}
+	return s.Subset(rows)
+}
+
+// kept returns the share of the ranking that is expected among some rows,
+// of that among all of them, by the risks alone.
+func (p *performer) kept(some, all metric.Sample, promise *Promise) (float64, error) {
+	if len(some.Prob) == len(all.Prob) {
+		return 1, nil
+	}
+	m := p.Params.evaluation(promise)
+	m.Bootstrap = 0
+	var values [2]float64
+	for k, s := range []metric.Sample{some, all} {
+		series, err := metric.Expect(s, promise.line().chances(s.Prob), []string{p.Params.ranked()}, m)
+		if err != nil {
+			return 1, err
+		}
+		values[k] = series[0].Value
+	}
+	return values[0] / values[1], nil
+}
+
+// worstOf returns the worst status; what cannot be measured is worse than OK only.
+func worstOf(criteria []Criterion) Status {
+	out := OK
+	for _, c := range criteria {
+		out = worst(out, c.Status)
+	}
+	return out
+}
+
+// foresee estimates what has not matured.
+func (p *performer) foresee(ctx context.Context) error {
+	for k := range p.Given {
+		g := &p.Given[k]
+		if g.closes() <= p.AsOf {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s := g.atRisk()
+		i := Immature{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Matures: g.closes(), Hindsight: g.hindsight(), Users: len(s.Prob), MeanRisk: Number(mean(s.Prob)), Status: Unmeasured, Note: g.Why}
+		switch {
+		case i.Hindsight != 0:
+			i.Note = fmt.Sprintf("in hindsight: %s has learned from data up to %s", g.Version, i.Hindsight)
+		case g.Promise != nil && i.Users > 0:
+			var err error
+			if i.Estimated, i.Corrected, err = p.estimate(g, s); err != nil {
+				return fmt.Errorf("predictions of %s: %w", g.AsOf, err)
+			}
+			i.Status, i.Note = p.Params.estimated(i.Estimated, g.Promise)
+		}
+		p.report.Immature = append(p.report.Immature, i)
+	}
+	return nil
+}
+
+// atRisk returns the rows without labels, but for those that are known not to count.
+func (g *Given) atRisk() metric.Sample {
+	var keep []int
+	for i := range g.Risks {
+		if g.fates == nil || g.fates[i] == Open {
+			keep = append(keep, i)
+		}
+	}
+	return metric.Sample{Score: scores(g.Risks, g.Ranks), Prob: g.Risks}.Subset(keep)
+}
+
+// estimate returns what the figures of rows of a set come to, by what was known on
+// its as-of date. The reference is what had matured by then of the same version,
+// of the latest dates that are judged together, and else the test period.
+func (p *performer) estimate(g *Given, s metric.Sample) (figures []metric.Estimate, reference string, err error) {
+	m := p.Params.evaluation(g.Promise)
+	line, reference := g.Promise.line(), fmt.Sprintf("test period %s to %s", g.Promise.From, g.Promise.To)
+	known := slices.DeleteFunc(slices.Clone(p.report.Dates), func(r Realised) bool { return !r.counts() || r.Version != g.Version || r.Closed > g.AsOf })
+	known = known[max(0, len(known)-p.Params.Together):]
+	if rows, t := p.together(known, func(c *counted) []int { return c.keep }); t.rows >= leastRows && min(t.churned, t.rows-t.churned) >= leastFate {
+		if line, err = fitLogOdds(rows, m); err != nil {
+			return nil, "", err
+		}
+		reference = fmt.Sprintf("labels of %s to %s", known[0].AsOf, known[len(known)-1].AsOf)
+	}
+	figures, err = estimate(s, line, m)
+	return figures, reference, err
+}
+
+// estimated compares the estimate with the promise. Without labels nothing is
+// proven: a warning is the most.
+func (p Rules) estimated(figures []metric.Estimate, promise *Promise) (Status, string) {
+	e, promised := find(figures, p.ranked()), find(promise.Figures, p.Primary)
+	switch {
+	case math.IsNaN(e.Value) || math.IsNaN(promised.Value):
+		return Unmeasured, fmt.Sprintf("%s cannot be estimated", p.Primary)
+	case distance(e, promised, 1-p.MaxDrop) < 0:
+		return Warn, fmt.Sprintf("%s is estimated at %.3f (%.3f–%.3f), more than %.0f%% below the promised %.3f", title(p.Primary), e.Value, e.Low, e.High, 100*p.MaxDrop, promised.Value)
+	}
+	return OK, ""
+}
+
+// judge measures the latest dates of the version that made the last of them.
+func (p *performer) judge() error {
+	dates := slices.DeleteFunc(slices.Clone(p.report.Dates), func(r Realised) bool { return !r.counts() })
+	if len(dates) == 0 {
+		return nil
+	}
+	last := dates[len(dates)-1]
+	dates = slices.DeleteFunc(dates, func(r Realised) bool { return r.Version != last.Version })
+	dates = dates[max(0, len(dates)-p.Params.Together):]
+	some, t := p.together(dates, func(c *counted) []int { return c.keep })
+	all, _ := p.together(dates, func(c *counted) []int { return append(slices.Clone(c.keep), c.apart...) })
+	j := Judged{From: dates[0].AsOf, To: last.AsOf, Dates: len(dates), Version: last.Version, Rows: t.rows, Churned: t.churned, Users: distinct(some.User)}
+	var err error
+	if j.Figures, err = measure(some, p.Params.evaluation(last.Promise)); err != nil {
+		return err
+	}
+	keep, err := p.kept(some, all, last.Promise)
+	if err != nil {
+		return err
+	}
+	j.Criteria = p.Params.criteria(j.Figures, t, last.Promise, keep)
+	p.report.Judged = &j
+	return nil
+}
+
+// together returns rows of several dates as one sample, grouped by date, with
+// users as clusters.
+func (p *performer) together(dates []Realised, which func(*counted) []int) (s metric.Sample, t tally) {
+	var risks []float64
+	var ranks []int32
+	for k := range dates {
+		r := &dates[k]
+		for _, i := range which(&r.counted) {
+			risks, ranks = append(risks, r.set.Risks[i]), append(ranks, r.set.Ranks[i])
+			s.Label, s.Group, s.User = append(s.Label, r.churned[i]), append(s.Group, int32(k)), append(s.User, p.number(r.set.Users[i]))
+			if t.rows++; r.churned[i] {
+				t.churned++
+			}
+		}
+	}
+	s.Score, s.Prob = scores(risks, ranks), risks
+	return s, t
+}
+
+// number returns the number of a user.
+func (p *performer) number(user string) int32 {
+	n, ok := p.users[user]
+	if !ok {
+		n = int32(len(p.users))
+		p.users[user] = n
+	}
+	return n
+}
+
+func distinct(users []int32) int {
+	return len(slices.Compact(slices.Sorted(slices.Values(users))))
+}
+
+// conclude gives the whole its status: by the latest dates together and by each
+// of them, and by what cannot be used or is estimated to be worse than promised.
+func (p *performer) conclude() {
+	r := &p.report
+	r.Status = OK
+	switch {
+	case r.Judged == nil:
+		p.say(Unmeasured, p.nothing())
+	case len(r.Judged.Criteria) == 0:
+		p.say(Unmeasured, fmt.Sprintf("%d users of the latest dates are too few to judge", r.Judged.Rows))
+	default:
+		for _, c := range r.Judged.Criteria {
+			p.say(c.Status, fmt.Sprintf("%s, %s to %s: %s", c.Name, r.Judged.From, r.Judged.To, c.Text))
+		}
+		p.single()
+	}
+	for _, x := range r.SetAside {
+		p.say(Warn, fmt.Sprintf("%s is set aside: %s", x.Path, x.Why))
+	}
+	for _, i := range r.Immature {
+		if i.Status == Warn {
+			p.say(Warn, fmt.Sprintf("%s, not matured: %s", i.AsOf, i.Note))
+		}
+	}
+}
+
+// say adds a reason for a status.
+func (p *performer) say(s Status, why string) {
+	p.report.Status = worst(p.report.Status, s)
+	if s != OK {
+		p.report.Reasons = append(p.report.Reasons, why)
+	}
+}
+
+// single adds the dates that fail alone, since together they may hide each other:
+// too many leave on one date, too few on the next. An earlier one is a warning;
+// the last, which may be a sudden break, and half of them are an alarm.
+func (p *performer) single() {
+	j := p.report.Judged
+	if j.Dates == 1 {
+		return
+	}
+	var failed []Realised
+	for _, r := range p.report.Dates {
+		if r.Status == Fail && r.Version == j.Version && r.AsOf >= j.From && r.AsOf <= j.To {
+			failed = append(failed, r)
+		}
+	}
+	status := Warn
+	if n := len(failed); n > 0 && (2*n >= j.Dates || failed[n-1].AsOf == j.To) {
+		status = Fail
+	}
+	for _, r := range failed {
+		for _, c := range r.Criteria {
+			if c.Status == Fail {
+				p.say(status, fmt.Sprintf("%s, %s alone: %s", c.Name, r.AsOf, c.Text))
+			}
+		}
+	}
+}
+
+// nothing says why no date can be judged.
+func (p *performer) nothing() string {
+	r := &p.report
+	if len(r.Dates) == 0 && len(r.Immature) > 0 {
+		return fmt.Sprintf("no label window of a prediction has closed by %s; the first does on %s", r.AsOf, r.Immature[0].Matures)
+	}
+	if len(r.Dates) == 0 {
+		return fmt.Sprintf("there are no predictions up to %s that can be used", r.AsOf)
+	}
+	last := r.Dates[len(r.Dates)-1]
+	return fmt.Sprintf("no matured prediction can be judged; of %s: %s", last.AsOf, last.Note)
+}
