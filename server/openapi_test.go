@@ -199,3 +199,26 @@ func TestDocs(t *testing.T) {
 		}
 	}
 }
+
+// The description refuses the roll-backs that the handler does.
+func TestRollbackRequestIsDescribed(t *testing.T) {
+	f, _ := predicting(t, false)
+	c := newContract(t, f)
+	for body, ok := range map[string]bool{
+		`{"reason":"it named the wrong ones"}`:                   true,
+		`{"to":"v0001","reason":"x"}`:                            true,
+		`{"to":"v0001"}`:                                         false,
+		`{"reason":" "}`:                                         false,
+		`{"reason":"x","t0":"v0001"}`:                            false,
+		`{"reason":"` + strings.Repeat("ü", mostReason) + `"}`:   true,
+		`{"reason":"` + strings.Repeat("ü", mostReason+1) + `"}`: false,
+	} {
+		if err := c.check(t, []byte(body), "components", "schemas", "RollbackRequest"); (err == nil) != ok {
+			t.Errorf("%s: %v", clip(body), err)
+		}
+		w := f.ask("POST", "/admin/rollback", body, jsonHeader, "application/json")
+		if w.Code == http.StatusOK {
+			t.Errorf("%s: %d without a key", clip(body), w.Code)
+		}
+	}
+}

@@ -2,7 +2,8 @@ package server
 
 // The types of this file are what requests look like, for the description of
 // the interface; the decoders read them without making them. A tag `schema`
-// names a fragment of schemas.go where the Go type does not say enough.
+// names a fragment of schemas.go where the Go type does not say enough; on a
+// blank field, closed says that no other members may stand in the object.
 
 // PredictRequest is the body of /predict and an instance of /predict/batch.
 type PredictRequest struct {

@@ -3,7 +3,9 @@ package server
 import (
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
@@ -11,8 +13,9 @@ import (
 
 // RollbackRequest asks for an earlier model.
 type RollbackRequest struct {
-	To     string `json:"to,omitempty"` // a version; "" = the one before
-	Reason string `json:"reason"`       // why; it is recorded
+	_      struct{} `schema:"closed"`
+	To     string   `json:"to,omitempty" doc:"A version; the one before if absent."`
+	Reason string   `json:"reason" schema:"reason" doc:"Why; it is recorded."`
 }
 
 // RollbackAnswer says what was moved, and which model answers now.
@@ -24,7 +27,7 @@ type RollbackAnswer struct {
 
 const previousModel = "previous"
 
-// mostReason bounds a reason, in bytes: it stays in the ledger for ever.
+// mostReason bounds a reason, in characters: it stays in the ledger for ever.
 const mostReason = 2000
 
 // rollBack puts an earlier version back into production, for programs that send
@@ -71,8 +74,8 @@ func readRollback(c echo.Context, form bool) (r RollbackRequest, err error) {
 	switch {
 	case r.Reason == "":
 		return r, Faults{{Field: "/reason", Got: "nothing", Expected: "why, for whoever looks at the history later"}}
-	case len(r.Reason) > mostReason:
-		return r, Faults{{Field: "/reason", Got: "a longer text", Expected: "at most 2000 bytes"}}
+	case utf8.RuneCountInString(r.Reason) > mostReason:
+		return r, Faults{{Field: "/reason", Got: "a longer text", Expected: "at most " + strconv.Itoa(mostReason) + " characters"}}
 	}
 	return r, nil
 }

@@ -63,6 +63,9 @@ func (s *schemas) structOf(t reflect.Type) object {
 	properties, required := object{}, []string{}
 	s.fields(t, true, properties, &required)
 	o := object{"type": "object", "properties": properties}
+	if mark, ok := t.FieldByName("_"); ok && mark.Tag.Get("schema") == "closed" {
+		o["additionalProperties"] = false
+	}
 	if len(required) > 0 {
 		o["required"] = required
 	}
@@ -137,6 +140,8 @@ func (s *schemas) fragment(name string) object {
 		return object{"enum": []string{"free", "paid"}}
 	case "note":
 		return object{"type": []string{"string", "null"}, "maxLength": maxText}
+	case "reason":
+		return object{"type": "string", "minLength": 1, "maxLength": mostReason, "pattern": `\S`}
 	case "tensor":
 		return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `\S`}
 	case "tensors":

@@ -91,18 +91,23 @@ func readWrk(out string) (n, rate float64, err error) {
 	return n, rate, nil
 }
 
-// share of its throughput under which latency is measured.
+// share of the most that it can take under which latency is measured.
 const share = 0.7
 
-// latency measures ours at a steady load.
+// latency measures ours at a steady load, in each turn a share of what it and
+// vegeta together have just come to: a request of vegeta takes several times
+// what one of wrk does from the cores that they share.
 func (b *bench) latency(s *server, r *measured) error {
-	rate := share * kit.Median(r.Ours.Rates)
 	for range b.options.runs {
-		steady, err := b.vegeta(s, rate, b.options.seconds.String())
+		most, err := b.vegeta(s, 0, b.options.seconds.String())
 		if err != nil {
 			return err
 		}
-		r.Steady = append(r.Steady, steady)
+		steady, err := b.vegeta(s, share*most.Rate, b.options.seconds.String())
+		if err != nil {
+			return err
+		}
+		r.Most, r.Steady = append(r.Most, most.Rate), append(r.Steady, steady)
 		if err := s.trim(); err != nil {
 			return err
 		}
@@ -120,8 +125,9 @@ type steady struct {
 	Max    float64 `json:"max_ms"`
 }
 
-// vegeta sends at a constant rate over the connections. A request that has to
-// wait for one counts from when it was due.
+// vegeta sends at a constant rate over the connections, 0 = as fast as they are
+// answered. A request that has to wait for a connection counts from when it was
+// due.
 func (b *bench) vegeta(s *server, rate float64, duration string) (steady, error) {
 	var targets strings.Builder
 	for _, file := range b.bodies.files {
@@ -129,6 +135,9 @@ func (b *bench) vegeta(s *server, rate float64, duration string) (steady, error)
 	}
 	attack := exec.CommandContext(b.ctx, b.options.vegeta, "attack", "-rate", strconv.Itoa(int(rate)), "-duration", duration,
 		"-connections", strconv.Itoa(connections), "-max-connections", strconv.Itoa(connections), "-max-body", "0")
+	if rate == 0 {
+		attack.Args = append(attack.Args, "-max-workers", strconv.Itoa(connections))
+	}
 	attack.Stdin, attack.Stderr = strings.NewReader(targets.String()), os.Stderr
 	report := exec.CommandContext(b.ctx, b.options.vegeta, "report", "-type", "json")
 	report.Stderr = os.Stderr

@@ -156,7 +156,7 @@ func (b *bench) model(kind string) error {
 		return err
 	}
 	if kind == "gbdt" && b.options.soak > 0 {
-		r.Soak, err = b.soak(servers.ours, kit.Median(r.Ours.Rates)/2)
+		r.Soak, err = b.soak(servers.ours, kit.Median(r.Most)/2)
 		if err != nil {
 			return err
 		}

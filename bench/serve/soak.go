@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +17,7 @@ const windows = 11
 
 // window is what the metrics of the server told in one part of a soak.
 type window struct {
-	Heap       float64 `json:"heap_bytes"`     // the lowest: after a collection, nearly what is live
+	Heap       float64 `json:"heap_bytes"`     // live after a collection, the median
 	Resident   float64 `json:"resident_bytes"` // the highest
 	Goroutines float64 `json:"goroutines"`     // the highest
 	Allocated  float64 `json:"allocated_bytes_per_request"`
@@ -66,7 +64,7 @@ func (b *bench) watch(s *server, length time.Duration, done chan error) (w windo
 	if err != nil {
 		return w, err
 	}
-	last, heap := first, []float64{first[heapNow]}
+	last, heap := first, []float64{first.live()}
 	for {
 		select {
 		case err := <-done:
@@ -81,40 +79,49 @@ func (b *bench) watch(s *server, length time.Duration, done chan error) (w windo
 			if last, err = b.sample(s); err != nil {
 				return w, err
 			}
-			heap = append(heap, last[heapNow])
+			heap = append(heap, last.live())
 			w.Resident, w.Goroutines = max(w.Resident, last[resident]), max(w.Goroutines, last[goroutines])
 		}
 	}
 }
 
 // between fills in what two samples and the heaps tell.
-func (w window) between(first, last map[string]float64, heap []float64) window {
-	w.Heap, w.Requests = slices.Min(heap), last[predictions]-first[predictions]
+func (w window) between(first, last series, heap []float64) window {
+	w.Heap, w.Requests = kit.Median(heap), last[predictions]-first[predictions]
 	w.Allocated = (last[allocated] - first[allocated]) / max(w.Requests, 1)
 	return w
 }
 
 // The metrics that are read.
 const (
-	heapNow     = "go_memstats_heap_alloc_bytes"
+	heapGoal    = "go_memstats_next_gc_bytes"
+	percent     = "go_gc_gogc_percent"
 	allocated   = "go_memstats_alloc_bytes_total"
 	resident    = "process_resident_memory_bytes"
 	goroutines  = "go_goroutines"
 	predictions = "churn_api_predictions_total"
 )
 
+// series are metrics by name.
+type series map[string]float64
+
+// live returns the bytes that were live after the last collection, which the
+// goal of the next one exceeds by the percentage of GOGC. What is allocated at
+// a moment, garbage included, would tell of that moment only.
+func (s series) live() float64 { return s[heapGoal] / (1 + s[percent]/100) }
+
 // sample reads the metrics, and empties the log.
-func (b *bench) sample(s *server) (map[string]float64, error) {
+func (b *bench) sample(s *server) (series, error) {
 	text, err := b.fetch(http.MethodGet, s.Metrics, nil)
 	if err != nil {
 		return nil, err
 	}
-	return readMetrics(text), errors.Join(s.trim())
+	return readMetrics(text), s.trim()
 }
 
 // readMetrics reads the series without labels.
-func readMetrics(text []byte) map[string]float64 {
-	out := map[string]float64{}
+func readMetrics(text []byte) series {
+	out := series{}
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		name, value, ok := strings.Cut(lines.Text(), " ")
 		if x, err := strconv.ParseFloat(value, 64); ok && err == nil {

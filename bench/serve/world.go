@@ -40,7 +40,7 @@ func (b *bench) produce(kind, version string) error {
 		return err
 	}
 	if in.Version != version {
-		if err := b.churn("registry", "rollback", "--to", version, "--reason", "bench-serve"); err != nil {
+		if err := b.churn("promote", version, "--force", "--reason", "bench-serve"); err != nil {
 			return err
 		}
 		if in, err = b.inProduction(); err != nil {
