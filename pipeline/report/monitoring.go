@@ -266,8 +266,8 @@ func (c *chart) mark(changes []change) {
 	}
 }
 
-// level draws a limit across a chart over dates.
-func level(name string, x axis, value float64) series {
+// acrossAt draws a limit across a chart over dates.
+func acrossAt(name string, x axis, value float64) series {
 	low, high := x.ends()
 	return series{name: name, ink: inkQuiet, style: dotted, at: []point{bare(low, value), bare(high, value)}}
 }

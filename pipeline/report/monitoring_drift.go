@@ -96,7 +96,7 @@ func (m Monitored) overallPSI() figure {
 	}
 	dates := m.driftDates()
 	c := chart{x: calendar("as-of date", dates), y: numbers("PSI, or share of importance", values, figures.Plain)}
-	c.series = []series{level("limit of the share", c.x, m.Drift[len(m.Drift)-1].Level.Limit), moved, weighted}
+	c.series = []series{acrossAt("limit of the share", c.x, m.Drift[len(m.Drift)-1].Level.Limit), moved, weighted}
 	c.mark(changes(dates, m.driftVersion))
 	return draws("How far the users have moved", "The model's reference counts: after a new model both lines fall if it knows the users of today. Each check's own verdict, which knows of chance and of sudden changes, is in the numbers.", c, t)
 }

@@ -46,7 +46,7 @@ func scoresFigure(r *monitor.ScoreReport) figure {
 		t.Rows = append(t.Rows, scoreRow(p.AsOf.String(), p))
 	}
 	c := chart{x: calendar("as-of date", dates), y: numbers("risk, or share of the users", values, figures.Percent)}
-	c.series = []series{level("mean that was expected", c.x, r.Expected.Mean), p90, average, high}
+	c.series = []series{acrossAt("mean that was expected", c.x, r.Expected.Mean), p90, average, high}
 	return draws("Scores over time", "By the model of today on every date, so that a change is one of the users.", c, t)
 }
 
