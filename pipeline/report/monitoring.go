@@ -115,7 +115,7 @@ func marked(s health.Status) string {
 
 // head says first whether somebody must look.
 func (m Monitored) head() head {
-	h := head{Heed: "Not everything is here", Facts: m.facts(), Warnings: m.gaps()}
+	h := head{Heed: "Not everything is here", Facts: m.facts(), Warnings: m.Gaps()}
 	firing := m.firing()
 	worst, named := health.Status(""), map[health.Status][]string{}
 	for _, p := range m.parts() {
@@ -166,8 +166,8 @@ func listOf(messages []alarms.Message) string {
 	return strings.Join(names, ", ")
 }
 
-// gaps lists what is missing, old or damaged.
-func (m Monitored) gaps() []string {
+// Gaps lists what is missing, old or damaged.
+func (m Monitored) Gaps() []string {
 	out := slices.Clone(m.Unreadable)
 	for _, p := range m.parts() {
 		if p.reports == 0 {

@@ -47,10 +47,14 @@ func (m Monitored) drifted() *section {
 	return s
 }
 
-// mattering returns the features whose move matters most, first the most.
+// byMatter returns the features, those first whose move matters most to the model.
+func byMatter(r *monitor.DriftReport) []monitor.LevelFeature {
+	return slices.SortedStableFunc(slices.Values(r.Level.Features), func(a, b monitor.LevelFeature) int { return cmp.Compare(b.PSI*b.Importance, a.PSI*a.Importance) })
+}
+
+// mattering returns those that are drawn.
 func mattering(r *monitor.DriftReport) []monitor.LevelFeature {
-	features := slices.Clone(r.Level.Features)
-	slices.SortStableFunc(features, func(a, b monitor.LevelFeature) int { return cmp.Compare(b.PSI*b.Importance, a.PSI*a.Importance) })
+	features := byMatter(r)
 	return features[:min(drawnFeatures, len(features))]
 }
 
@@ -67,10 +71,10 @@ func (m Monitored) distribution(f profile.Feature, beside string) figure {
 		t.Rows = append(t.Rows, []string{cell.Label, figures.Percent1(cell.Before), figures.Percent1(cell.Now)})
 	}
 	c.y, c.x = rows(names), numbers("share of the users", values, figures.Percent)
-	reading := fmt.Sprintf("%s: PSI %s (limits %s and %s), %s. Of each pair the upper, pale bar is the reference and the lower, dark one is now.",
+	reading := fmt.Sprintf("%s: PSI %s (limits %s and %s), %s.",
 		marked(health.Status(strings.ToUpper(string(f.Status)))), figures.Decimals(3)(f.PSI), figures.Decimals(3)(f.WarnLimit), figures.Decimals(3)(f.FailLimit), beside)
 	out := draws(m.title(f.Name), reading, c, t)
-	out.Legend = []key{{"reference", inkGap.String(), "bar"}, {"now", inkModel.String(), "bar"}}
+	out.Legend = []key{{"reference (upper, pale)", inkGap.String(), "bar"}, {"now (lower, dark)", inkModel.String(), "bar"}}
 	return out
 }
 
@@ -136,18 +140,31 @@ func (m Monitored) featurePSI(r *monitor.DriftReport) figure {
 	return draws("PSI over time, of the features that matter most now", "Against the reference of the model that was in production on the date.", c, t)
 }
 
-// featureTable has every feature.
+// leastListed is how many features the table has at least.
+const leastListed = 10
+
+// listed returns the features of the table: those whose move matters most, and
+// all that do not rest.
+func listed(r *monitor.DriftReport, steps map[string]monitor.StepFeature) (out []monitor.LevelFeature) {
+	for i, f := range byMatter(r) {
+		if i < leastListed || f.Status != profile.OK || steps[f.Name].Jumped || steps[f.Name].New {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// featureTable has the figures of features.
 func (m Monitored) featureTable(r *monitor.DriftReport) table {
-	t := table{Caption: "All features, by importance × PSI", Head: []string{"feature", "status", "importance", "PSI", "limits", "JS", "KS", "missing before", "now", "unseen", "step PSI", ""}}
+	t := table{Head: []string{"feature", "status", "importance", "PSI", "limits", "JS", "KS", "missing before", "now", "unseen", "step PSI", ""}}
 	steps := map[string]monitor.StepFeature{}
 	if r.Step != nil {
 		for _, f := range r.Step.Features {
 			steps[f.Name] = f
 		}
 	}
-	features := slices.Clone(r.Level.Features)
-	slices.SortStableFunc(features, func(a, b monitor.LevelFeature) int { return cmp.Compare(b.PSI*b.Importance, a.PSI*a.Importance) })
-	d := figures.Decimals(3)
+	d, features := figures.Decimals(3), listed(r, steps)
+	t.Caption = fmt.Sprintf("The %d of %d features that matter most or do not rest, by importance × PSI; the JSON report has all", len(features), len(r.Level.Features))
 	for _, f := range features {
 		step, note := "–", ""
 		if x, ok := steps[f.Name]; ok {
