@@ -18,6 +18,9 @@ import (
 	"churn/internal/monitored"
 	"churn/internal/workspace"
 	"churn/pipeline"
+	"churn/pipeline/monitor"
+	"churn/pipeline/monitor/alarms"
+	"churn/pipeline/monitor/health"
 	"churn/pipeline/report"
 )
 
@@ -100,49 +103,41 @@ const mostPages = 53
 
 // monitorFiles reads the reports of the monitors up to the date, and the alarms.
 func (s *session) monitorFiles() (f monitorFound, err error) {
-	dir, title := s.config.Paths.Metrics, s.featureTitle()
+	dir := s.config.Paths.Metrics
+	dated := map[string][]datedReport{}
 	newest := pipeline.NoDate
 	for _, name := range []string{reportHealth, reportDrift, reportScores, reportPerformance} {
-		if all, err := datedReports(dir, name); err != nil {
+		if dated[name], err = datedReports(dir, name); err != nil {
 			return f, err
-		} else if len(all) > 0 {
-			newest = max(newest, all[len(all)-1].date)
+		}
+		if n := len(dated[name]); n > 0 {
+			newest = max(newest, dated[name][n-1].date)
 		}
 	}
-	f.page.AsOf, f.page.Title = cmpDate(s.asOf, newest), title
+	if f.page.AsOf = s.asOf; s.asOf == pipeline.NoDate {
+		f.page.AsOf = newest
+	}
 	if f.page.AsOf == pipeline.NoDate {
 		return f, fmt.Errorf("no monitor has left a report in %s; run `churn monitor all` first", dir)
 	}
-	if f.page.AsOf < newest { // the alarms have gone on since
-		f.page.Until = s.moment()
-	}
-	f.page.Health, err = readDated(&f, dir, reportHealth, f.page.Health)
-	if err != nil {
-		return f, err
-	}
-	if f.page.Drift, err = readDated(&f, dir, reportDrift, f.page.Drift); err != nil {
-		return f, err
-	}
-	if f.page.Scores, err = readDated(&f, dir, reportScores, f.page.Scores); err != nil {
-		return f, err
-	}
-	if f.page.Performance, err = readDated(&f, dir, reportPerformance, f.page.Performance); err != nil {
-		return f, err
-	}
-	store := monitored.AlarmStore(dir)
-	if f.page.Alarms, err = store.Read(); err != nil {
-		f.page.Unreadable = append(f.page.Unreadable, err.Error())
-	} else if exists(store.Path) {
-		f.paths = append(f.paths, store.Path)
-	}
+	f.page.Past, f.page.Zone, f.page.Title = f.page.AsOf < newest, s.location, s.featureTitle()
+	f.page.Health = readDated[health.Report](&f, dated[reportHealth])
+	f.page.Drift = readDated[monitor.DriftReport](&f, dated[reportDrift])
+	f.page.Scores = readDated[monitor.ScoreReport](&f, dated[reportScores])
+	f.page.Performance = readDated[monitor.Performance](&f, dated[reportPerformance])
+	f.readAlarms(monitored.AlarmStore(dir))
 	return f, nil
 }
 
-func cmpDate(asked, newest pipeline.Date) pipeline.Date {
-	if asked == pipeline.NoDate {
-		return newest
+// readAlarms reads the book of the alarms. A damaged one is told of on the page.
+func (f *monitorFound) readAlarms(store alarms.Store) {
+	book, err := store.Read()
+	switch {
+	case err != nil:
+		f.page.Unreadable = append(f.page.Unreadable, err.Error())
+	case exists(store.Path):
+		f.page.Alarms, f.paths = book, append(f.paths, store.Path)
 	}
-	return asked
 }
 
 // datedReport is the report of a monitor on a date.
@@ -166,11 +161,7 @@ func datedReports(dir, name string) (out []datedReport, err error) {
 
 // readDated reads the latest reports of a monitor up to the page's date. One that
 // is damaged is told of on the page.
-func readDated[R any](f *monitorFound, dir, name string, out []R) ([]R, error) {
-	all, err := datedReports(dir, name)
-	if err != nil {
-		return nil, err
-	}
+func readDated[R any](f *monitorFound, all []datedReport) (out []R) {
 	all = slices.DeleteFunc(all, func(d datedReport) bool { return d.date > f.page.AsOf })
 	for _, d := range all[max(0, len(all)-mostPages):] {
 		var r R
@@ -184,5 +175,5 @@ func readDated[R any](f *monitorFound, dir, name string, out []R) ([]R, error) {
 		}
 		out, f.paths = append(out, r), append(f.paths, d.path)
 	}
-	return out, nil
+	return out
 }

@@ -24,7 +24,8 @@ type Monitored struct {
 	Scores      []monitor.ScoreReport
 	Performance []monitor.Performance
 	Alarms      alarms.Book
-	Until       time.Time                // messages up to this moment count; zero = all, and the alarms as they stand
+	Past        bool                     // monitors have looked at later dates, too: of the alarms, only what was told by AsOf counts
+	Zone        *time.Location           // of the dates
 	Unreadable  []string                 // what could not be read, and what to do
 	Title       func(name string) string // says a feature in plain words, "" = not known; nil = none is
 }
@@ -116,7 +117,7 @@ func marked(s health.Status) string {
 // head says first whether somebody must look.
 func (m Monitored) head() head {
 	h := head{Heed: "Not everything is here", Facts: m.facts(), Warnings: m.Gaps()}
-	firing := m.firing()
+	firing := m.firingOn(m.AsOf)
 	worst, named := health.Status(""), map[health.Status][]string{}
 	for _, p := range m.parts() {
 		status := p.status
@@ -214,7 +215,7 @@ func (m Monitored) overview() *section {
 	rows := map[pipeline.Date][]string{}
 	dates := m.dates()
 	for _, d := range dates {
-		rows[d] = []string{d.String(), "–", "–", "–", "–", "–", cmp.Or(listOf(m.firingAt((d + 1).Time())), "–")}
+		rows[d] = []string{d.String(), "–", "–", "–", "–", "–", cmp.Or(listOf(m.firingOn(d)), "–")}
 	}
 	for _, r := range m.Health {
 		rows[r.AsOf][2] = marked(r.Status)

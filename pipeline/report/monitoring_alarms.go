@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -16,26 +17,19 @@ func noAlarms(asOf pipeline.Date) string {
 	return fmt.Sprintf("The alarms have not been evaluated: `churn monitor all --as-of %s` does.", asOf)
 }
 
-// told returns the messages that count, oldest first.
-func (m Monitored) told() []alarms.Message {
-	if m.Until.IsZero() {
+// told returns the messages that were told by a date, oldest first. A date is
+// looked at when it is over: as of its end, or on the next day.
+func (m Monitored) told(d pipeline.Date) []alarms.Message {
+	if d == m.AsOf && !m.Past {
 		return m.Alarms.History
 	}
-	return slices.DeleteFunc(slices.Clone(m.Alarms.History), func(a alarms.Message) bool { return a.At.After(m.Until) })
+	year, month, day := (d + 2).Time().Date()
+	next := time.Date(year, month, day, 0, 0, 0, 0, cmp.Or(m.Zone, time.UTC))
+	return slices.DeleteFunc(slices.Clone(m.Alarms.History), func(a alarms.Message) bool { return !a.At.Before(next) })
 }
 
-// firing returns the messages of the alarms that fire on the page's date.
-func (m Monitored) firing() []alarms.Message {
-	if m.Until.IsZero() {
-		return firing(m.told())
-	}
-	return m.firingAt(m.Until)
-}
-
-// firingAt returns those of the alarms that fired at a moment.
-func (m Monitored) firingAt(t time.Time) []alarms.Message {
-	return firing(slices.DeleteFunc(slices.Clone(m.told()), func(a alarms.Message) bool { return a.At.After(t) }))
-}
+// firingOn returns the messages of the alarms that fired by a date.
+func (m Monitored) firingOn(d pipeline.Date) []alarms.Message { return firing(m.told(d)) }
 
 // firing returns the messages that no later one of the same alarm has ended.
 func firing(messages []alarms.Message) (out []alarms.Message) {
@@ -55,13 +49,13 @@ func (m Monitored) alarmed() *section {
 		s.Lead = noAlarms(m.AsOf)
 		return s
 	}
-	messages := m.told()
+	messages := m.told(m.AsOf)
 	if len(messages) > 0 {
 		s.Figures = append(s.Figures, m.firedFigure(messages))
 	} else {
 		s.Notes = append(s.Notes, "No alarm has fired up to this date.")
 	}
-	if m.Until.IsZero() {
+	if !m.Past {
 		s.Tables = append(s.Tables, m.stateTable())
 		s.Notes = append(s.Notes, m.silences()...)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"churn/internal/figures"
+	"churn/model/metric"
 	"churn/pipeline/monitor"
 	"churn/pipeline/monitor/health"
 )
@@ -22,15 +23,15 @@ func (m Monitored) trends() *section {
 	if r := latest(m.Performance); r != nil {
 		all = append(all, r.Trends...)
 	}
-	t := table{Head: []string{"figure", "slope a week (interval)", "on the last date", "from", "to", "dates", "what it means"}}
+	t := table{Words: true, Head: []string{"figure", "slope a week (interval)", "on the last date", "from", "to", "dates", "what it means"}}
 	short := 0
 	for _, x := range all {
 		if x.Note != "" {
 			short++
 		}
 		if x.Real {
-			slope := fmt.Sprintf("%+.2g (%+.2g to %+.2g)", 7*x.Slope, 7*x.SlopeLow, 7*x.SlopeHigh)
-			t.Rows = append(t.Rows, []string{x.Series, strings.ReplaceAll(slope, "-", "−"), figures.Decimals(3)(x.Level), x.From.String(), x.To.String(), figures.Whole(x.Points), x.Text})
+			slope := metric.Estimate{Value: 7 * x.Slope, Low: 7 * x.SlopeLow, High: 7 * x.SlopeHigh}
+			t.Rows = append(t.Rows, []string{x.Series, estimate(slope, figures.Signed(figures.Decimals(4))), figures.Decimals(3)(x.Level), x.From.String(), x.To.String(), figures.Whole(x.Points), x.Text})
 		}
 	}
 	if len(t.Rows) > 0 {

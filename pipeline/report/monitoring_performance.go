@@ -20,7 +20,7 @@ func (m Monitored) performed() *section {
 		s.Lead = m.parts()[3].absent(m.AsOf) + " It needs lists of `churn score` whose label window has closed."
 		return s
 	}
-	s.Lead = fmt.Sprintf("%s on %s. %s", marked(health.Status(r.Status)), written(r.AsOf), strings.Join(r.Reasons, ". "))
+	s.Lead = strings.TrimSpace(fmt.Sprintf("%s on %s. %s", marked(health.Status(r.Status)), written(r.AsOf), strings.Join(r.Reasons, ". ")))
 	if len(r.Dates)+len(r.Immature) > 0 {
 		s.Figures = append(s.Figures, rankingFigure(r), realisedRates(r))
 	}
@@ -29,7 +29,7 @@ func (m Monitored) performed() *section {
 	}
 	if len(r.Immature) > 0 {
 		s.Tables = append(s.Tables, immatureTable(r))
-		s.Notes = append(s.Notes, "What has not matured is estimated, "+r.Blind+".")
+		s.Notes = append(s.Notes, "What has not matured is "+r.Blind+".")
 	}
 	s.Tables = append(s.Tables, trackedTable(r)...)
 	s.Tables = append(s.Tables, contactTable(r)...)
@@ -119,11 +119,11 @@ func realisedRates(r *monitor.Performance) figure {
 }
 
 func realisedTable(r *monitor.Performance) table {
-	t := table{Caption: "Predictions whose label window has closed", Head: []string{"as of", "model", "verdict", "users", "left", "PR-AUC", "ROC-AUC", "log-loss", "left for one expected", "lift", "contacted", "note"}}
+	t := table{Caption: "Predictions whose label window has closed", Words: true, Head: []string{"as of", "model", "verdict", "users", "left", "PR-AUC", "ROC-AUC", "log-loss", "left for one expected", "lift", "contacted", "note"}}
 	d3 := figures.Decimals(3)
 	for _, d := range r.Dates {
 		find := func(name string) string { return estimate(evaluate.Find(d.Figures, name), d3) }
-		t.Rows = append(t.Rows, []string{d.AsOf.String(), d.Version, marked(health.Status(d.Status)), figures.Whole(d.Users), figures.Whole(d.Churned), find(metric.PRAUC), find("roc_auc"), find("log_loss"),
+		t.Rows = append(t.Rows, []string{d.AsOf.String(), d.Version, marked(health.Status(d.Status)), figures.Whole(d.Users), figures.Whole(d.Churned), find(metric.PRAUC), find("roc_auc"), d3(evaluate.Find(d.Figures, "log_loss").Value),
 			estimate(evaluate.Find(d.Figures, monitor.ObservedExpected), figures.Decimals(2)), liftOf(d.Figures), figures.Whole(d.Contacted), d.Note})
 	}
 	return t
@@ -140,7 +140,7 @@ func liftOf(of []metric.Estimate) string {
 }
 
 func immatureTable(r *monitor.Performance) table {
-	t := table{Caption: "Predictions whose labels have not matured", Head: []string{"as of", "model", "users", "matures", "mean risk", "churn rate, estimated", "ROC-AUC, estimated", "note"}}
+	t := table{Caption: "Predictions whose labels have not matured", Words: true, Head: []string{"as of", "model", "users", "matures", "mean risk", "churn rate, estimated", "ROC-AUC, estimated", "note"}}
 	for _, d := range r.Immature {
 		t.Rows = append(t.Rows, []string{d.AsOf.String(), d.Version, figures.Whole(d.Users), d.Matures.String(), figures.Percent1(float64(d.MeanRisk)),
 			estimate(evaluate.Find(d.Estimated, "base_rate"), figures.Percent1), estimate(evaluate.Find(d.Estimated, "roc_auc"), figures.Decimals(3)), d.Note})

@@ -87,7 +87,7 @@ func renderMonitored(t *testing.T, m Monitored) string {
 func monitoredPages() map[string]Monitored {
 	all := watched()
 	earlier := watched()
-	earlier.AsOf, earlier.Until = days[1], (days[1] + 1).Time()
+	earlier.AsOf, earlier.Past = days[1], true
 	return map[string]Monitored{"all": all, "nothing": {AsOf: days[2]}, "an earlier date": earlier,
 		"drift alone": {AsOf: days[2], Drift: all.Drift[:1]}, "scores alone": {AsOf: days[2], Scores: all.Scores}, "performance alone": {AsOf: days[2], Performance: all.Performance},
 		"health alone": {AsOf: days[2], Health: all.Health}, "alarms alone": {AsOf: days[2], Alarms: all.Alarms},
@@ -164,8 +164,8 @@ func TestMonitoredVerdict(t *testing.T) {
 func TestMonitoredKnowsNoLaterMessage(t *testing.T) {
 	for days, want := range map[pipeline.Date]string{days[0]: "scores", days[1]: "drift", days[0] - 1: ""} {
 		m := watched()
-		m.Until = (days + 1).Time()
-		if got := listOf(m.firing()); got != want {
+		m.AsOf, m.Past = days, true
+		if got := listOf(m.firingOn(days)); got != want {
 			t.Errorf("at the end of %s %q fires, want %q", days, got, want)
 		}
 	}
