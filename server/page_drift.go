@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -164,22 +165,31 @@ func cellChart(cells []Cell) chart.Drawing {
 		values = append(values, x.Before, x.Now)
 		at, tip := float64(i), fmt.Sprintf("%s: %s in training, %s now", x.Name, figures.Percent1(x.Before), figures.Percent1(x.Now))
 		c.Bars = append(c.Bars, chart.Bar{From: at + 0.12, To: at + 0.48, Top: x.Before, Ink: "gap", Tip: tip}, chart.Bar{From: at + 0.52, To: at + 0.88, Top: x.Now, Ink: "model", Tip: tip})
-		if len(cells) <= mostNames || i%((len(cells)+mostNames-1)/mostNames) == 0 {
-			c.X.Ticks = append(c.X.Ticks, chart.Tick{At: at + 0.5, Text: short(x.Name)})
-		}
 	}
+	c.X.Ticks = cellNames(cells)
 	c.Y = chart.Numbers(values, figures.Percent)
 	d := c.Draw()
 	d.Legend = []chart.Entry{{Name: "in training", Ink: "gap", Style: "bar"}, {Name: "now", Ink: "model", Style: "bar"}}
 	return d
 }
 
-// mostNames is how many names of cells fit below a chart on a phone.
-const mostNames = 6
+// cellNames names some cells: as many as fit below a chart on a phone, which are
+// the fewer the longer their names.
+func cellNames(cells []Cell) (out []chart.Tick) {
+	const room = 36 // letters
+	longest := 1
+	for _, x := range cells {
+		longest = max(longest, min(utf8.RuneCountInString(x.Name), room/3))
+	}
+	step := (len(cells)*(longest+1) + room - 1) / room
+	for i := 0; i < len(cells); i += step {
+		out = append(out, chart.Tick{At: float64(i) + 0.5, Text: short(cells[i].Name, longest)})
+	}
+	return out
+}
 
-// short cuts a name so that it fits below its bars.
-func short(name string) string {
-	const most = 10
+// short cuts a name to so many letters.
+func short(name string, most int) string {
 	if letters := []rune(name); len(letters) > most {
 		return string(letters[:most-1]) + "…"
 	}
@@ -223,16 +233,17 @@ func (d *Drift) find(name string) *Drifted {
 
 // shareChart draws how much of what the model goes by has moved.
 func shareChart(all []Drift) *chart.Drawing {
-	moved, limit := chart.Series{Name: "importance of what has moved", Ink: "model", Style: chart.Solid}, chart.Series{Name: "fails from", Ink: "high", Style: chart.Dashed}
+	moved, failed, limit := chart.Series{Name: "has moved: warns from the limit on", Ink: "model", Style: chart.Solid}, chart.Series{Name: "has failed: fails from the limit on", Ink: "medium", Style: chart.Solid}, chart.Series{Name: "limit", Ink: "high", Style: chart.Dashed}
 	values := []float64{0}
 	days := make([]time.Time, len(all))
 	for i, d := range all {
 		days[i] = day(d.AsOf)
-		values = append(values, d.Moved, d.MovedLimit)
+		values = append(values, d.Moved, d.Failed, d.Limit)
 		x := chart.Day(days[i])
-		moved.Points = append(moved.Points, chart.Point{X: x, Y: d.Moved, Tip: fmt.Sprintf("%s: %s (%s)", writtenDate(d.AsOf), figures.Percent(d.Moved), d.Status)})
-		limit.Points = append(limit.Points, chart.Point{X: x, Y: d.MovedLimit})
+		moved.Points = append(moved.Points, chart.Point{X: x, Y: d.Moved, Tip: fmt.Sprintf("%s: %s has moved (%s)", writtenDate(d.AsOf), figures.Percent(d.Moved), d.Status)})
+		failed.Points = append(failed.Points, chart.Point{X: x, Y: d.Failed, Tip: fmt.Sprintf("%s: %s has failed (%s)", writtenDate(d.AsOf), figures.Percent(d.Failed), d.Status)})
+		limit.Points = append(limit.Points, chart.Point{X: x, Y: d.Limit})
 	}
-	d := chart.Chart{Alt: fmt.Sprintf("Importance of the features that had moved on %d dates, with the limit.", len(all)), X: chart.Dates(days, 1), Y: chart.Numbers(values, figures.Percent), Series: []chart.Series{limit, moved}}.Draw()
+	d := chart.Chart{Alt: fmt.Sprintf("Importance of the features that had moved on %d dates, with the limit.", len(all)), X: chart.Dates(days, 1), Y: chart.Numbers(values, figures.Percent), Series: []chart.Series{limit, failed, moved}}.Draw()
 	return &d
 }

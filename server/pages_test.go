@@ -159,7 +159,7 @@ func (*evidence) Drifts(context.Context) ([]Drift, error) {
 	}
 	of := func(date, status string) Drift {
 		score := feature("score", "ok", 0.01)
-		return Drift{AsOf: date, Version: "v0002", Status: status, Rows: 40, Users: 40, Reasons: []string{unkind}, Moved: 0.4, MovedLimit: 0.2, Score: &score,
+		return Drift{AsOf: date, Version: "v0002", Status: status, Rows: 40, Users: 40, Reasons: []string{unkind}, Moved: 0.4, Failed: 0.3, Limit: 0.2, Score: &score,
 			Features: []Drifted{feature("events_7d", "ok", 0.02), feature(unkind, "fail", 0.4), feature("plan", "warn", 0.15)}}
 	}
 	return []Drift{of("2026-04-23", "ok"), of("2026-04-30", "fail")}, nil

@@ -154,8 +154,9 @@ type Drift struct {
 	Rows, Users   int
 	Reasons       []string // what made it warn or fail
 	Notes         []string // what could not be looked at, and why
-	Moved         float64  // importance of the features that have moved; all together have 1
-	MovedLimit    float64  // from which the whole fails
+	Moved         float64  // importance of the features that have moved since the model was made; all together have 1
+	Failed        float64  // importance of those whose own index fails
+	Limit         float64  // Moved warns, and Failed fails, from here on
 	Features      []Drifted
 	Score         *Drifted // nil = it was not compared
 }

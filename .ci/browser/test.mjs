@@ -23,6 +23,7 @@ function world() {
   const other = ["--set", "train.models=logistic", "--set", "train.logistic.l2_regularization=7"];
   run(...other, "train");
   run(...other, "promote", "--force", "--reason", "so that there is a way back");
+  run("report");
   const last = JSON.parse(run("--json", "score")).as_of_date;
   const before = (days) => new Date(Date.parse(last) - days * 86400e3).toISOString().slice(0, 10);
   for (const date of [before(14), before(7), last]) {

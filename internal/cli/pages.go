@@ -20,7 +20,7 @@ func (s *session) pages(r *registry.Registry) server.Pages {
 		Cards:  &serving.Cards{Registry: r, Metrics: s.config.Paths.Metrics},
 		Ledger: &serving.Ledger{Registry: r, Back: back},
 		Drifts: &serving.Drifts{Metrics: s.config.Paths.Metrics, Title: s.featureTitle()},
-		Alarms: &serving.Alarms{Path: s.files.Metrics("alarms")},
+		Alarms: &serving.Alarms{Store: s.alarms()},
 	}
 }
 

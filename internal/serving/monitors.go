@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"churn/pipeline/monitor"
+	"churn/pipeline/monitor/alarms"
 	"churn/server"
 )
 
@@ -72,62 +73,21 @@ func (d *Drifts) open(path string) (r readDrift, err error) {
 	if kept, ok := d.read[path]; ok && kept.changed.Equal(info.ModTime()) && kept.bytes == info.Size() {
 		return kept, nil
 	}
-	var report driftReport
+	var report monitor.DriftReport
 	if found, err := readJSON(path, &report, "churn monitor drift"); err != nil || !found {
 		return r, cmp.Or(err, error(fs.ErrNotExist))
 	}
 	return readDrift{info.ModTime(), info.Size(), d.tell(&report)}, nil
 }
 
-// driftReport is what pages need of a report of `churn monitor drift`.
-type driftReport struct {
-	Status  string   `json:"status"`
-	AsOf    string   `json:"as_of_date"`
-	Version string   `json:"model_version"`
-	Rows    int      `json:"rows"`
-	Users   int      `json:"users"`
-	Reasons []string `json:"reasons"`
-	Notes   []string `json:"notes"`
-	Level   struct {
-		Reference string         `json:"reference"`
-		Features  []driftFeature `json:"features"`
-		Score     *driftFeature  `json:"score"`
-		Moved     float64        `json:"moved_importance"`
-		Limit     float64        `json:"moved_limit"`
-	} `json:"level"`
-	Step *struct {
-		Jumped  []string `json:"jumped"`
-		Strange []string `json:"strange"`
-	} `json:"step"`
-}
-
-type driftFeature struct {
-	Name          string  `json:"name"`
-	Status        string  `json:"status"`
-	PSI           float64 `json:"psi"`
-	WarnLimit     float64 `json:"warn_limit"`
-	FailLimit     float64 `json:"fail_limit"`
-	MissingBefore float64 `json:"missing_before"`
-	Missing       float64 `json:"missing"`
-	Unseen        float64 `json:"unseen"`
-	Importance    float64 `json:"importance"`
-	Cells         []struct {
-		Label  string  `json:"label"`
-		Before float64 `json:"before"`
-		Now    float64 `json:"now"`
-	} `json:"cells"`
-}
-
 // tell puts a report into the words of the pages.
-func (d *Drifts) tell(r *driftReport) server.Drift {
+func (d *Drifts) tell(r *monitor.DriftReport) server.Drift {
 	l := &r.Level
-	out := server.Drift{AsOf: r.AsOf, Version: r.Version, Status: strings.ToLower(r.Status), Reference: l.Reference, Rows: r.Rows, Users: r.Users,
-		Reasons: r.Reasons, Notes: r.Notes, Moved: l.Moved, MovedLimit: l.Limit}
+	out := server.Drift{AsOf: r.AsOf.String(), Version: r.Version, Status: strings.ToLower(string(r.Status)), Reference: l.Reference, Rows: r.Rows, Users: r.Users,
+		Reasons: r.Reasons, Notes: r.Notes, Moved: l.MovedShare, Failed: l.FailedShare, Limit: l.Limit}
 	for i := range l.Features {
 		f := d.feature(&l.Features[i])
-		if r.Step != nil {
-			f.Sudden = slices.Contains(r.Step.Jumped, f.Name) || slices.Contains(r.Step.Strange, f.Name)
-		}
+		f.Sudden = r.Step != nil && (slices.Contains(r.Step.Jumped, f.Name) || slices.Contains(r.Step.Strange, f.Name))
 		out.Features = append(out.Features, f)
 	}
 	if l.Score != nil {
@@ -137,8 +97,8 @@ func (d *Drifts) tell(r *driftReport) server.Drift {
 	return out
 }
 
-func (d *Drifts) feature(f *driftFeature) server.Drifted {
-	out := server.Drifted{Name: f.Name, Title: cmp.Or(d.Title(f.Name), f.Name), Status: strings.ToLower(f.Status), PSI: f.PSI, WarnLimit: f.WarnLimit, FailLimit: f.FailLimit,
+func (d *Drifts) feature(f *monitor.LevelFeature) server.Drifted {
+	out := server.Drifted{Name: f.Name, Title: cmp.Or(d.Title(f.Name), f.Name), Status: string(f.Status), PSI: f.PSI, WarnLimit: f.WarnLimit, FailLimit: f.FailLimit,
 		MissingBefore: f.MissingBefore, Missing: f.Missing, Unseen: f.Unseen, Importance: f.Importance}
 	for _, c := range f.Cells {
 		out.Cells = append(out.Cells, server.Cell{Name: c.Label, Before: c.Before, Now: c.Now})
@@ -146,38 +106,24 @@ func (d *Drifts) feature(f *driftFeature) server.Drifted {
 	return out
 }
 
-// Alarms tells of the alarms that `churn monitor` keeps in a file.
-type Alarms struct{ Path string }
+// Alarms tells of the alarms that `churn monitor` keeps.
+type Alarms struct{ Store alarms.Store }
 
 var _ server.Alarms = (*Alarms)(nil)
 
-// alarmsFormat is the version of the file that is read.
-const alarmsFormat = 1
-
 // Alarms returns those that fire, and those that wait to.
 func (a *Alarms) Alarms(context.Context) ([]server.Alarm, error) {
-	var book struct {
-		Format int `json:"format"`
-		Alarms []struct {
-			Name    string    `json:"alarm"`
-			State   string    `json:"state"`
-			Since   time.Time `json:"since"`
-			Summary string    `json:"summary"`
-		} `json:"alarms"`
-	}
-	found, err := readJSON(a.Path, &book, "churn monitor all")
+	book, err := a.Store.Read()
 	switch {
 	case err != nil:
 		return nil, err
-	case !found:
+	case book.Evaluated.IsZero():
 		return nil, server.ErrNotKept
-	case book.Format != alarmsFormat:
-		return nil, fmt.Errorf("%s has format %d, this program reads %d", a.Path, book.Format, alarmsFormat)
 	}
 	out := []server.Alarm{}
 	for _, x := range book.Alarms {
-		if x.State == server.AlarmFiring || x.State == server.AlarmPending {
-			out = append(out, server.Alarm{Name: x.Name, State: x.State, Since: x.Since, Text: cmp.Or(x.Summary, x.Name)})
+		if x.State == alarms.Firing || x.State == alarms.Pending {
+			out = append(out, server.Alarm{Name: x.Name, State: string(x.State), Since: x.Since, Text: cmp.Or(x.Summary, x.Name)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b server.Alarm) int { return cmp.Compare(a.State, b.State) }) // firing first

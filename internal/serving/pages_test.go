@@ -16,6 +16,7 @@ import (
 
 	"churn/model/metric"
 	"churn/pipeline/evaluate"
+	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/train"
 	"churn/registry"
 	"churn/server"
@@ -143,7 +144,7 @@ func driftFile(t *testing.T, dir, asOf, status string) {
 	t.Helper()
 	put(t, filepath.Join(dir, "data_drift_"+asOf+".json"), json.RawMessage(`{"status":"`+status+`","psi_by_feature":{},"as_of_date":"`+asOf+`","model_version":"v0002","rows":40,"users":39,"reasons":["it moved"],
 "level":{"status":"OK","reference":"training","features":[{"name":"events_7d","status":"warn","psi":0.15,"warn_limit":0.1,"fail_limit":0.25,"missing":0.5,"importance":0.4,"cells":[{"label":"≤ 3","before":0.4,"now":0.6}]},{"name":"plan","status":"ok"}],
-"score":{"name":"score","status":"ok","psi":0.02},"moved_importance":0.4,"moved_limit":0.2},"step":{"jumped":["plan"],"strange":[]}}`))
+"score":{"name":"score","status":"ok","psi":0.02},"moved_importance":0.4,"failed_importance":0.3,"importance_limit":0.2},"step":{"jumped":["plan"],"strange":[]}}`))
 }
 
 func TestDrifts(t *testing.T) {
@@ -163,7 +164,7 @@ func TestDrifts(t *testing.T) {
 		if diff := cmp.Diff(want, all[1].Features[0]); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
-		if x := all[1].Features[1]; !x.Sudden || x.Title != "plan" || all[1].Score == nil || all[1].Moved != 0.4 {
+		if x := all[1].Features[1]; !x.Sudden || x.Title != "plan" || all[1].Score == nil || all[1].Moved != 0.4 || all[1].Failed != 0.3 || all[1].Limit != 0.2 {
 			t.Errorf("%+v", all[1])
 		}
 	}
@@ -183,17 +184,17 @@ func TestDrifts(t *testing.T) {
 }
 
 func TestAlarms(t *testing.T) {
-	a := &Alarms{Path: filepath.Join(t.TempDir(), "alarms.json")}
+	a := &Alarms{alarms.Store{Path: filepath.Join(t.TempDir(), "alarms.json")}}
 	if _, err := a.Alarms(t.Context()); !errors.Is(err, server.ErrNotKept) {
 		t.Errorf("without a file: %v", err)
 	}
-	put(t, a.Path, json.RawMessage(`{"format":1,"alarms":[{"alarm":"a","state":"pending","since":"2026-04-30T06:00:00Z","summary":"late"},{"alarm":"b","state":"inactive"},{"alarm":"c","state":"firing"},{"alarm":"d","state":"resolved"}]}`))
+	put(t, a.Store.Path, json.RawMessage(`{"format":1,"evaluated":"2026-04-30T07:00:00Z","alarms":[{"alarm":"a","state":"pending","since":"2026-04-30T06:00:00Z","summary":"late"},{"alarm":"b","state":"inactive","since":"2026-04-30T06:00:00Z"},{"alarm":"c","state":"firing","since":"2026-04-30T06:00:00Z"},{"alarm":"d","state":"resolved","since":"2026-04-30T06:00:00Z"}]}`))
 	got, err := a.Alarms(t.Context())
-	want := []server.Alarm{{Name: "c", State: "firing", Text: "c"}, {Name: "a", State: "pending", Since: time.Date(2026, 4, 30, 6, 0, 0, 0, time.UTC), Text: "late"}}
+	want := []server.Alarm{{Name: "c", State: "firing", Since: time.Date(2026, 4, 30, 6, 0, 0, 0, time.UTC), Text: "c"}, {Name: "a", State: "pending", Since: time.Date(2026, 4, 30, 6, 0, 0, 0, time.UTC), Text: "late"}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
-	put(t, a.Path, json.RawMessage(`{"format":2}`))
+	put(t, a.Store.Path, json.RawMessage(`{"format":2}`))
 	if _, err := a.Alarms(t.Context()); err == nil {
 		t.Error("another format was read")
 	}

@@ -52,7 +52,7 @@ type Feature struct {
 	Unseen        float64 `json:"unseen"` // share of values that the reference does not have: new levels, or beyond its range
 
 	Novelty
-	Cells []Cell `json:"cells"`
+	Cells []Cell `json:"cells,omitempty"`
 }
 
 // Cell is a bin of a numeric feature or a level of a categorical one, with the

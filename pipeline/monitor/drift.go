@@ -105,12 +105,12 @@ type Step struct {
 	Rows     int           `json:"rows"` // of them
 	Users    int           `json:"users"`
 	Earlier  int           `json:"earlier_steps"` // by which is known what a feature does by itself
-	Features []StepFeature `json:"features"`      // as in Level, the score last
+	Features []StepFeature `json:"features"`      // in the order of Level, the score last
 	Jumped   []string      `json:"jumped"`        // features that have changed suddenly
 	Strange  []string      `json:"strange"`       // features with novel values
 }
 
-// StepFeature is a feature against the weeks before.
+// StepFeature is a feature against the weeks before, without cells.
 type StepFeature struct {
 	profile.Feature
 	UsualPSI   float64 `json:"usual_psi"`   // the most that it did in the weeks before

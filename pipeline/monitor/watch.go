@@ -225,6 +225,7 @@ func (w *Watch) measured(d pipeline.Date) (*Step, error) {
 	}
 	s := &Step{From: slices.Min(days), To: slices.Max(days), Rows: r.Rows, Users: r.Users}
 	for _, f := range append(drift.Features, *drift.Score) {
+		f.Cells = nil // those of the level are enough to draw, and a report a day adds up
 		s.Features = append(s.Features, StepFeature{Feature: f})
 	}
 	w.steps[d] = s
