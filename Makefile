@@ -13,6 +13,10 @@ help: ## list the targets
 run: build ## build, and run the main job on simulated data
 	./bin/churn run-all
 
+.PHONY: demo-drift
+demo-drift: build ## quiet, drift, alarm, retrain, recovery on simulated data, and the page about it; takes a minute or two
+	go run ./bench/demo -churn ./bin/churn
+
 .PHONY: build
 build: ## bin/churn: static and stripped, its version from git
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/churn .

@@ -36,7 +36,7 @@ func monitorCommand(s *session) *cli.Command {
 					"With --profile seed it is the drift report of the original course."},
 			{Name: "scores", Usage: "describe the scores of a date against what the model's training led to expect, and over time", Flags: scoresFlags(), Action: s.monitored(s.monitorScores)},
 			performanceCommand(s),
-			healthMonitor(s), allMonitors(s), alarmsCommand(s), silenceCommand(s), unsilenceCommand(s),
+			healthMonitor(s), allMonitors(s), monitorReportCommand(s), alarmsCommand(s), silenceCommand(s), unsilenceCommand(s),
 		},
 	}
 }

@@ -19,6 +19,9 @@ import (
 	"churn/pipeline/validate"
 )
 
+// reportHealth begins the names of the reports.
+const reportHealth = "data_health"
+
 func healthMonitor(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "health",
@@ -68,7 +71,7 @@ func (s *session) dataHealth(ctx context.Context) (report health.Report, err err
 	if err != nil {
 		return report, err
 	}
-	for _, name := range []string{"data_health_" + report.AsOf.String(), monitored.HealthLatest} {
+	for _, name := range []string{reportHealth + "_" + report.AsOf.String(), monitored.HealthLatest} {
 		if _, err := atomicfile.WriteJSON(s.files.Metrics(name), report); err != nil {
 			return report, err
 		}

@@ -57,6 +57,7 @@ func TestMonitorDrift(t *testing.T) {
 	if _, err := os.Stat(metricsFile(dir, "data_drift_latest.manifest")); err != nil {
 		t.Error(err)
 	}
+	monitorPages(t, dir, command)
 	kOfN(t, dir, command)
 	seasons(t, dir, command)
 	replays(t, dir, command)
@@ -270,5 +271,60 @@ func TestMonitorLog(t *testing.T) {
 		if out := finish(t, program(dir, command(append([]string{"monitor", "drift"}, words...)...)...)); out.code == 0 || out.code == 2 || !strings.Contains(out.stderr, want) {
 			t.Errorf("%v: exit code %d, %s", words, out.code, out.stderr)
 		}
+	}
+}
+
+// monitorPages looks at the pages about dates. What was not run or is damaged is
+// told with the command that makes it.
+func monitorPages(t *testing.T, dir string, command func(words ...string) []string) {
+	t.Helper()
+	type page struct {
+		Path string
+		Gaps []string
+	}
+	read := func(args ...string) (page, string) {
+		p := decoded[page](t, dir, command(args...)...)
+		data, err := os.ReadFile(filepath.Join(dir, p.Path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, string(data)
+	}
+	p, text := read("report", "--as-of", "2025-08-11")
+	if p.Path != filepath.Join("artifacts", "reports", "monitor_2025-08-11.html") || !strings.Contains(text, "Somebody must look: FAIL of drift") || !strings.Contains(text, "enroll_7d") || strings.Contains(text, "There is no report on drift") {
+		t.Errorf("%s, with gaps %q", p.Path, p.Gaps)
+	}
+	for _, monitor := range []string{"health", "scores", "performance", "all"} {
+		if want := "churn monitor " + monitor + " --as-of 2025-08-11"; !strings.Contains(strings.Join(p.Gaps, "\n"), want) || !strings.Contains(text, want) {
+			t.Errorf("%s is not asked for: %q", want, p.Gaps)
+		}
+	}
+	if _, err := os.Stat(metricsFile(dir, "monitor_report_latest.manifest")); err != nil {
+		t.Error(err)
+	}
+	if _, again := read("monitor", "report"); again != text {
+		t.Error("monitor report of the latest date writes another page")
+	}
+	if _, early := read("report", "--as-of", "2025-08-04"); strings.Contains(early, "2025-08-11") {
+		t.Error("the page about an earlier date knows of a later one")
+	}
+	if _, none := read("report", "--as-of", "2025-08-01"); !strings.Contains(none, "No monitor has run up to 2025-08-01") {
+		t.Error("a date without any report is not told")
+	}
+	damaged := metricsFile(dir, "data_health_2025-08-10")
+	writeFile(t, damaged, "{")
+	if p, _ := read("report", "--as-of", "2025-08-11"); !strings.Contains(strings.Join(p.Gaps, "\n"), "data_health_2025-08-10.json cannot be read") {
+		t.Errorf("a damaged report is not told of: %q", p.Gaps)
+	}
+	if err := os.Remove(damaged); err != nil {
+		t.Error(err)
+	}
+	for _, args := range [][]string{{"report", "v0001", "--as-of", "2025-08-11"}, {"report", "--as-of", "2025-08-11", "--from", "2025-08-04"}, {"report", "--as-of", "soon"}} {
+		if out := finish(t, program(dir, command(args...)...)); out.code != 64 {
+			t.Errorf("%q: exit code %d, want 64: %s", args, out.code, out.stderr)
+		}
+	}
+	if out := finish(t, program(t.TempDir(), "monitor", "report")); out.code != 1 || !strings.Contains(out.stderr, "churn monitor all") {
+		t.Errorf("without any report: exit code %d: %s", out.code, out.stderr)
 	}
 }

@@ -27,15 +27,29 @@ func reportCommand(s *session) *cli.Command {
 		Name:      "report",
 		Usage:     "write the page that people look at before they trust a model: one HTML file, no network",
 		ArgsUsage: "[VERSION|ALIAS]",
-		Flags:     periodFlags(),
-		Action: s.measured(func(ctx context.Context, name string, p period) error {
-			r, err := s.reportOn(ctx, name, p)
-			if err != nil {
+		Flags:     append(periodFlags(), &cli.StringFlag{Name: "as-of", Usage: "write the page about what the monitors found up to `DATE` instead, as monitor report does"}),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c)
+			switch {
+			case err != nil:
 				return err
+			case !c.IsSet("as-of"):
+				return s.measured(s.modelReport)(c)
+			case len(args) > 0 || c.IsSet("from") || c.IsSet("to"):
+				return usageError{errors.New("--as-of is of the page about a date, which is not about one model: it takes no version, no --from and no --to")}
 			}
-			return s.print(r, func(w io.Writer) { printReport(w, r) })
-		}),
+			return s.dated(func(c *cli.Context) error { return s.monitorReport(c.Context) })(c)
+		},
 	}
+}
+
+// modelReport writes and names the page of a version.
+func (s *session) modelReport(ctx context.Context, name string, p period) error {
+	r, err := s.reportOn(ctx, name, p)
+	if err != nil {
+		return err
+	}
+	return s.print(r, func(w io.Writer) { printReport(w, r) })
 }
 
 // reportResult is the page of a version.

@@ -19,7 +19,8 @@ type head struct {
 	Sentences []string
 	Tiles     []tile
 	Facts     string
-	Alarms    []string // leaks
+	Alarms    []string // leaks, or what fires
+	Heed      string   // title of the warnings
 	Warnings  []string
 }
 
@@ -31,7 +32,7 @@ const alarmPrefix = "LEAK ALARM"
 
 func (in Input) head() head {
 	e := in.Evaluation
-	h := head{Facts: facts(e), Tiles: tiles(e)}
+	h := head{Facts: facts(e), Tiles: tiles(e), Heed: "Know before you use it"}
 	h.Tone, h.Verdict = verdict(e)
 	h.Sentences = sentences(e)
 	for _, w := range in.warnings() {

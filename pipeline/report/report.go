@@ -33,24 +33,29 @@ type Input struct {
 // Render returns the page. The same input gives the same bytes: the page names
 // the dates of its data, not the time of its making.
 func Render(in Input) ([]byte, error) {
-	t, err := template.New("page").Parse(pageHTML)
-	if err != nil {
-		return nil, fmt.Errorf("parse the template of the report: %w", err)
-	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, in.page()); err != nil {
-		return nil, fmt.Errorf("render the report of model %s: %w", in.Evaluation.Version, err)
-	}
-	return b.Bytes(), nil
+	e := in.Evaluation
+	return pageOf("Churn model "+e.Version, in.head(), in.keyFigures(), ranking(e), calibration(e), in.money(), importance(e), segments(e), overDates(e), in.backtest(), in.making()).render()
 }
 
-func (in Input) page() page {
-	e := in.Evaluation
-	p := page{Title: "Churn model " + e.Version, Style: template.CSS(pageCSS), Head: in.head()}
-	for _, s := range []*section{in.keyFigures(), ranking(e), calibration(e), in.money(), importance(e), segments(e), overDates(e), in.backtest(), in.making()} {
+// pageOf puts a page together; sections that are nil are left out.
+func pageOf(title string, h head, sections ...*section) page {
+	p := page{Title: title, Style: template.CSS(pageCSS), Head: h}
+	for _, s := range sections {
 		if s != nil {
 			p.Sections = append(p.Sections, *s)
 		}
 	}
 	return p
+}
+
+func (p page) render() ([]byte, error) {
+	t, err := template.New("page").Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("parse the template of the report: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, p); err != nil {
+		return nil, fmt.Errorf("render %q: %w", p.Title, err)
+	}
+	return b.Bytes(), nil
 }
