@@ -144,7 +144,7 @@ func driftFile(t *testing.T, dir, asOf, status string) {
 	t.Helper()
 	put(t, filepath.Join(dir, "data_drift_"+asOf+".json"), json.RawMessage(`{"status":"`+status+`","psi_by_feature":{},"as_of_date":"`+asOf+`","model_version":"v0002","rows":40,"users":39,"reasons":["it moved"],
 "level":{"status":"OK","reference":"training","features":[{"name":"events_7d","status":"warn","psi":0.15,"warn_limit":0.1,"fail_limit":0.25,"missing":0.5,"importance":0.4,"cells":[{"label":"≤ 3","before":0.4,"now":0.6}]},{"name":"plan","status":"ok"}],
-"score":{"name":"score","status":"ok","psi":0.02},"moved_importance":0.4,"failed_importance":0.3,"importance_limit":0.2},"step":{"jumped":["plan"],"strange":[]}}`))
+"score":{"name":"score","status":"ok","psi":0.02},"moved_importance":0.4,"failed_importance":0.3,"moved_limit":0.2},"step":{"jumped":["plan"],"strange":[]}}`))
 }
 
 func TestDrifts(t *testing.T) {
