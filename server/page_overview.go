@@ -98,13 +98,13 @@ func (s *Server) ofSnapshot(ctx context.Context, v *overview) (err error) {
 	if err != nil {
 		return err
 	}
-	v.Trend = trendOf(history)
+	v.Trend = trendOf(history, v.Snapshot.AsOf)
 	v.Scored = moment(v.Snapshot.Scored)
 	if fault := s.options.Users.Status().Error; fault != "" {
 		v.Notes = append(v.Notes, "Newer predictions are not in use: "+fault)
 	}
 	if age, old := s.age(v.Snapshot.AsOf); old {
-		v.Notes = append(v.Notes, fmt.Sprintf("The data end on %s, %s: call nobody by them before newer events are in. `churn run-all` reads them and scores anew.", writtenDate(v.Snapshot.AsOf), age))
+		v.Notes = append(v.Notes, fmt.Sprintf("This list is of %s, %s: call nobody by it before there is a newer one. `churn run-all` reads newer events and scores anew.", writtenDate(v.Snapshot.AsOf), age))
 	}
 	if v.Model != nil && v.Model.Version != v.Snapshot.Version {
 		v.Notes = append(v.Notes, fmt.Sprintf("These users were scored by model %s, and %s is in use now. `churn score` scores them anew.", v.Snapshot.Version, v.Model.Version))
@@ -130,10 +130,14 @@ type trend struct {
 	Percent string // how mean risk moved, in points
 }
 
-// trendOf returns the trend of a history; nil with fewer than two as-of dates.
-func trendOf(history []Snapshot) *trend {
+// trendOf returns the trend of a history up to the as-of date of the snapshot in
+// use, which need not be the last one; nil with fewer than two as-of dates.
+func trendOf(history []Snapshot, asOf string) *trend {
 	t := &trend{}
 	for _, line := range history {
+		if line.AsOf > asOf {
+			break
+		}
 		if n := len(t.Lines); n > 0 && t.Lines[n-1].AsOf == line.AsOf {
 			t.Lines[n-1] = line // by a later model
 			continue

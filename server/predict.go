@@ -167,56 +167,54 @@ func (s *Server) predictBatch(c echo.Context) error {
 	return s.send(c, append(w.out, '}'))
 }
 
-// check reads the document once for its form alone, so that nothing of a
-// malformed one is scored.
+// check reads the document once before any of its rows is scored: its form, and
+// all that is wrong outside of the rows.
 func (w *work) check() error {
-	if err := w.skip(); err != nil {
-		return err
+	found := false
+	err := w.members(func(name []byte) error {
+		if string(name) != "instances" {
+			return w.unknown("instances")
+		}
+		found = true
+		return w.elements(func(i int) error {
+			if i == maxRows {
+				return Refuse(TooLarge, "a batch may have %d instances", maxRows)
+			}
+			return w.skip()
+		})
+	})
+	if err == nil {
+		err = w.close()
 	}
-	if err := w.close(); err != nil {
+	switch {
+	case err != nil:
 		return err
+	case len(w.faults) > 0:
+		return w.faults
+	case !found:
+		return Faults{{Field: "/instances", Got: "nothing", Expected: "a list of instances"}}
 	}
 	w.openLax(w.body, w.strict)
 	return nil
 }
 
-// batch writes the answers for all rows and returns how many could not be
-// scored. A fault of the document itself, outside its rows, is an error.
+// batch writes the answers for all rows of a checked document and returns how
+// many could not be scored. It fails only where the client has left.
 func (s *Server) batch(c echo.Context, w *work, in *inputs) (failed int, err error) {
 	w.out = append(w.out, `{"predictions":[`...)
-	var outside Faults // rows have faults of their own
-	found := false
 	err = w.members(func(name []byte) error {
 		if string(name) != "instances" {
-			return w.unknown("instances")
+			return w.skip()
 		}
-		found, outside = true, w.faults
-		rows := 0
-		err := w.elements(func(i int) error {
-			if i == maxRows {
-				return Refuse(TooLarge, "a batch may have %d instances", maxRows)
-			}
-			rows++
+		return w.elements(func(i int) error {
 			if !s.row(w, in, i) {
 				failed++
 			}
 			return c.Request().Context().Err()
 		})
-		if rows > 0 {
-			w.faults, w.warnings = outside, nil
-		}
-		return err
 	})
-	switch {
-	case err != nil:
-		return 0, err
-	case len(w.faults) > 0:
-		return 0, w.faults
-	case !found:
-		return 0, Faults{{Field: "/instances", Got: "nothing", Expected: "a list of instances"}}
-	}
 	w.out = append(w.out, "],"...)
-	return failed, nil
+	return failed, err
 }
 
 // row writes the answer for one row of a batch and reports whether it was

@@ -398,3 +398,23 @@ func checkRow(t *testing.T, w *work) {
 		}
 	}
 }
+
+// The law: a batch that is refused is not scored, whatever its first rows are:
+// nothing is counted, and nothing is logged.
+func TestRefusedBatchScoresNothing(t *testing.T) {
+	f, kept := predicting(t, true)
+	row := `{"user_id":"u","features":{}}`
+	for name, body := range map[string]string{
+		"too many":          `{"instances":[` + strings.Repeat(row+",", maxRows) + row + `]}`,
+		"a name behind":     `{"instances":[` + row + `],"zzz":1}`,
+		"no end":            `{"instances":[` + row + `]`,
+		"something follows": `{"instances":[` + row + `]} 1`,
+	} {
+		if answer := f.ask("POST", "/predict/batch", body, "Content-Type", "application/json"); answer.Code < 400 {
+			t.Errorf("%s: %d", name, answer.Code)
+		}
+	}
+	if len(kept.logged) != 0 {
+		t.Errorf("%d rows of refused batches were logged", len(kept.logged))
+	}
+}

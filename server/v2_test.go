@@ -63,14 +63,18 @@ func TestV2Infer(t *testing.T) {
 	f, kept := predicting(t, false)
 	var got v2Answer
 	f.post(t, "/v2/models/churn/infer", inferBody, &got)
-	want := v2Answer{ModelName: "churn", ModelVersion: "v0007", ID: "42", Parameters: map[string]string{"feature_set": "f00d", "request_id": "req-1"}, Outputs: []v2Output{
+	want := v2Answer{ModelName: "churn", ModelVersion: "v0007", ID: "42", Parameters: map[string]string{"feature_set": "f00d", "as_of_date": kept.logged[1].AsOf, "request_id": "req-1", "missing": "quiz_avg_score,country"}, Outputs: []v2Output{
 		{"churn_risk", "FP64", []int{2}, nil, []any{4011.5 / 1e6, 4000 / 1e6}},
 		{"risk_tier", "BYTES", []int{2}, nil, []any{"low", "low"}},
 		{"margin", "FP64", []int{2}, nil, []any{4011.5, 4000.0}}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if len(kept.logged) != 2 || kept.logged[1].UserID != "b" || kept.logged[1].Route != "/v2/models/:model/infer" {
+	f.post(t, "/v2/models/churn/infer", `{"inputs":[{"name":"plam","shape":[1],"datatype":"BYTES","data":["free"]}]}`, &got)
+	if got.Parameters["unknown"] != "plam" {
+		t.Errorf("a misspelt tensor: %v", got.Parameters)
+	}
+	if len(kept.logged) != 3 || kept.logged[1].UserID != "b" || kept.logged[1].Route != "/v2/models/:model/infer" {
 		t.Errorf("logged %+v", kept.logged)
 	}
 	got = v2Answer{}

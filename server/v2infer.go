@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -51,6 +52,8 @@ type inference struct {
 	numeric      []float64 // rows × inputs
 	categorical  []string
 	users        []string
+	asOf         string   // date that the rows are of
+	unknown      []string // names of tensors that no input has
 }
 
 // v2Infer scores the rows of a request.
@@ -75,13 +78,13 @@ func (s *Server) v2Infer(c echo.Context) error {
 		return err
 	}
 	scores := s.infer(w, in, &q)
-	return s.sendV2(c, w, &q, scores)
+	return s.sendV2(c, w, in, &q, scores)
 }
 
 // infer scores all rows by one model.
 func (s *Server) infer(w *work, in *inputs, q *inference) []Score {
 	scores, n, m := make([]Score, q.rows), len(in.numeric), len(in.categorical)
-	today := s.today()
+	q.asOf = s.today()
 	for i := range scores {
 		row := Row{Numeric: q.numeric[i*n : (i+1)*n], Categorical: q.categorical[i*m : (i+1)*m]}
 		scores[i] = in.of.Predict(row, 0)
@@ -89,7 +92,7 @@ func (s *Server) infer(w *work, in *inputs, q *inference) []Score {
 		if q.users != nil {
 			user = q.users[i]
 		}
-		s.tell(w, user, today, row, scores[i])
+		s.tell(w, user, q.asOf, row, scores[i])
 	}
 	return scores
 }
@@ -322,6 +325,7 @@ func (q *inference) column(in *inputs, w *work, t *tensor) error {
 		if w.strict {
 			return tensorFault(t, "a name that is not known", "an input of the model; GET /v2/models/"+modelName+" lists them")
 		}
+		q.unknown = append(q.unknown, t.name)
 		return nil
 	case place < 0:
 		return q.texts(w, t, func(i int, b []byte) { q.categorical[i*len(in.categorical)+^place] = in.text(b) })
@@ -393,14 +397,16 @@ func (q *inference) values(w *work, t *tensor, read func(i int) error) error {
 }
 
 // sendV2 answers with the outputs that are asked for, or all.
-func (s *Server) sendV2(c echo.Context, w *work, q *inference, scores []Score) error {
+func (s *Server) sendV2(c echo.Context, w *work, in *inputs, q *inference, scores []Score) error {
 	b, tail := append(w.out, `{"model_name":"`+modelName+`","model_version":`...), []byte(nil)
 	b = appendText(b, w.info.Version)
 	if q.id != "" {
 		b = appendText(append(b, `,"id":`...), q.id)
 	}
 	b = appendText(append(b, `,"parameters":{"feature_set":`...), w.info.FeatureSet)
+	b = appendText(append(b, `,"as_of_date":`...), q.asOf)
 	b = appendText(append(b, `,"request_id":`...), w.request)
+	b = q.appendNotes(b, in)
 	b = append(b, `},"outputs":[`...)
 	for i, o := range q.outputs {
 		b, tail = appendOutput(comma(b, i), tail, o, scores)
@@ -410,6 +416,29 @@ func (s *Server) sendV2(c echo.Context, w *work, q *inference, scores []Score) e
 		return sendBinary(c, w, tail)
 	}
 	return s.send(c, w.out)
+}
+
+// appendNotes adds what a client should know of its inputs: tensors that are no
+// input, and inputs without a tensor, for which the model's null rule holds. The
+// protocol knows parameters that are text, and no lists.
+func (q *inference) appendNotes(b []byte, in *inputs) []byte {
+	var missing []string
+	for _, list := range [][]Input{in.numeric, in.categorical} {
+		for i := range list {
+			if !slices.ContainsFunc(q.tensors, func(t tensor) bool { return t.name == list[i].Name }) {
+				missing = append(missing, list[i].Name)
+			}
+		}
+	}
+	for _, note := range []struct {
+		name  string
+		names []string
+	}{{"unknown", q.unknown}, {"missing", missing}} {
+		if len(note.names) > 0 {
+			b = appendText(append(b, `,"`+note.name+`":`...), strings.Join(note.names, ","))
+		}
+	}
+	return b
 }
 
 // appendOutput writes one output: its values into the document, or into the

@@ -152,5 +152,5 @@ func printFindings(w io.Writer, r everything, training train.Report, kind, invoc
 	if len(r.contacts) > 0 {
 		fmt.Fprintf(w, "  why the first of them           %s explain %s\n", invocation, quoted(r.contacts[0].User))
 	}
-	fmt.Fprintf(w, "  the list of an earlier day      %s score --as-of %s\n", invocation, r.Score.AsOf-7)
+	fmt.Fprintf(w, "  all of it in a browser          %s serve\n", invocation)
 }
