@@ -138,6 +138,7 @@ VEGETA := v12.13.0
 SOAK ?= 10m
 .PHONY: bench-serve
 bench-serve: build .bench/bin/vegeta-$(VEGETA) ## churn serve beside bare Echo and FastAPI, and its memory over SOAK (needs wrk, Python and pip)
+	@command -v wrk >/dev/null || (apt-get update && apt-get install -y --no-install-recommends wrk) >/dev/null
 	go build -o .bench/bin/serve ./bench/serve
 	.bench/bin/serve -churn ./bin/churn -vegeta .bench/bin/vegeta-$(VEGETA) -soak $(SOAK)
 

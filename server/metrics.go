@@ -117,6 +117,7 @@ func (c modelCollector) Collect(out chan<- prometheus.Metric) {
 	send(prometheus.CounterValue, "churn_model_swaps_total", "Times that a model has been taken into use.", float64(status.Swaps))
 	send(prometheus.CounterValue, "churn_model_refusals_total", "Versions that were not taken because they are not sound.", float64(status.Refusals))
 	send(prometheus.CounterValue, "churn_registry_errors_total", "Times that the registry could not be read.", float64(status.Errors))
+	send(prometheus.GaugeValue, "churn_model_stale", "1 while the registry cannot be read, or names a model that is not taken.", boolean(status.Error != ""))
 	send(prometheus.GaugeValue, "churn_model_last_check_timestamp_seconds", "When the registry was last read well, in seconds since 1970; 0 is never.", seconds(status.Checked))
 	c.kept(send)
 	if c.s.options.Shadow != nil {
