@@ -24,6 +24,7 @@ type Limits struct {
 	WarnPSI    float64 // index below which nobody would act on a drift
 	FailPSI    float64 // index from which a drift is an alarm
 	FDR        float64 // share of chance among the features that are said to have moved
+	NovelFDR   float64 // likewise among those that are said to have novel values
 	MovedShare float64 // of the features that warn or fail, from which the whole fails
 }
 
@@ -31,7 +32,9 @@ type Limits struct {
 // Scorecards", Wiley 2006) as the least effects, one false alarm in a hundred
 // comparisons without drift, and a fifth of the features for an alarm about all:
 // some always move, such as the age of accounts and all that adds up for ever.
-func DefaultLimits() Limits { return Limits{WarnPSI: 0.1, FailPSI: 0.25, FDR: 0.01, MovedShare: 0.2} }
+func DefaultLimits() Limits {
+	return Limits{WarnPSI: 0.1, FailPSI: 0.25, FDR: 0.01, NovelFDR: 0.01, MovedShare: 0.2}
+}
 
 // Feature is how one feature, or the score, has moved.
 type Feature struct {

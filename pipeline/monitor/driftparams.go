@@ -36,7 +36,7 @@ type Params struct {
 // Defaults returns the built-in settings.
 func Defaults() Params {
 	l := profile.DefaultLimits()
-	return Params{WarnPSI: l.WarnPSI, FailPSI: l.FailPSI, FalseAlarms: l.FDR, MovedShare: l.MovedShare, StepPSI: 0.1, NovelShare: 0.004,
+	return Params{WarnPSI: l.WarnPSI, FailPSI: l.FailPSI, FalseAlarms: l.FDR, MovedShare: l.MovedShare, StepPSI: 0.07, NovelShare: 0.004,
 		SeasonDays: 364, FailAfter: 1, FailOf: 1, EveryDays: 1, History: 12, Performance: DefaultPerformance(), Trend: DefaultTrend(), Health: health.Defaults(), Alarms: alarms.Defaults()}
 }
 
@@ -69,12 +69,13 @@ func (p Params) Validate() error {
 // whether the cohort has moved from it, and whether bins or novelties show a
 // step; they share what false alarms are allowed.
 func (p Params) level() profile.Limits {
-	return profile.Limits{WarnPSI: p.WarnPSI, FailPSI: p.FailPSI, FDR: p.FalseAlarms / 2, MovedShare: p.MovedShare}
+	return profile.Limits{WarnPSI: p.WarnPSI, FailPSI: p.FailPSI, FDR: p.FalseAlarms / 2, NovelFDR: p.FalseAlarms / 2, MovedShare: p.MovedShare}
 }
 
-// step returns the limits against the weeks before. It gives away a half of what
-// it might use: the correction for rows that are alike is one of first order, and
-// rough where there are few users (make bench-monitor, 40 users).
+// step returns the limits against the weeks before. Bins are given half of what
+// they might use: the correction for rows that are alike is one of first order,
+// and rough where there are few users (make bench-monitor, 40 users). What is said
+// of novelties is a bound already.
 func (p Params) step() profile.Limits {
-	return profile.Limits{WarnPSI: p.StepPSI, FailPSI: p.StepPSI, FDR: p.FalseAlarms / 8, MovedShare: p.MovedShare}
+	return profile.Limits{WarnPSI: p.StepPSI, FailPSI: p.StepPSI, FDR: p.FalseAlarms / 8, NovelFDR: p.FalseAlarms / 4, MovedShare: p.MovedShare}
 }
