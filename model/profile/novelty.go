@@ -50,48 +50,32 @@ func (n *Numeric) Quantile(q float64) float64 {
 	return n.Points[k]
 }
 
-// fence returns the limits from which values are far outside: so many times the
+// fence returns the limits from which values are far outside: once more the
 // distance from the last percentile beyond the extremes.
-func (n *Numeric) fence(times float64) (low, high float64) {
+func (n *Numeric) fence() (low, high float64) {
 	low, high = n.Points[0], n.Points[len(n.Points)-1]
-	return low - times*(n.Quantile(0.01)-low), high + times*(high-n.Quantile(0.99))
+	return low - (n.Quantile(0.01) - low), high + (high - n.Quantile(0.99))
 }
 
-// fences are the distances that are tried: near ones see more values, far ones are
-// surer of each.
-func fences() []float64 { return []float64{1, 3} }
-
-// novelty finds the values beyond the fences, and takes the surer answer, for
-// which two tries are paid. That a new value exceeds the largest of n has the
-// probability 1/(n+1), whatever the distribution; that k of m do is at most
-// (m/(n+m))^k, by the ranks of all. Beyond a fence at (1+t) times the largest it
-// is at most one in 1+t as probable for each where the tail is no heavier than
-// one without a mean (Pareto's with exponent 1).
+// novelty finds the values beyond the fence. That a new value exceeds the largest
+// of n has the probability 1/(n+1), whatever the distribution; that k of m do
+// is at most (m/(n+m))^k, by the ranks of all. Beyond a fence at twice the
+// largest it is at most half as probable for each where the tail is no heavier
+// than one without a mean (Pareto's with exponent 1).
 func (n *Numeric) novelty(values []float64, g groups, before crowd) Novelty {
 	if len(n.Points) == 0 {
 		return Novelty{NovelP: 1} // that there are values at all shows in the cells
 	}
-	best := Novelty{NovelP: 1}
-	for i, times := range fences() {
-		if x := n.beyondFence(values, times, g, before); i == 0 || x.NovelP < best.NovelP {
-			best = x
-		}
-	}
-	best.NovelP = math.Min(1, best.NovelP*float64(len(fences())))
-	return best
-}
-
-func (n *Numeric) beyondFence(values []float64, times float64, g groups, before crowd) Novelty {
-	low, high := n.fence(times)
+	low, high := n.fence()
 	far := make([]bool, len(values))
 	for i, x := range values {
 		far[i] = !null(x) && (x < low || x > high)
 	}
-	rarer := 1 + times
+	half := 0.5
 	if last := len(n.Points) - 1; low == n.Points[0] || high == n.Points[last] {
-		rarer = 1 // no distance to tell the tail by
+		half = 1 // no distance to tell the tail by
 	}
-	m := effective(g.rows, g.perUser(), 1-n.Apart) / rarer
+	m := half * effective(g.rows, g.perUser(), 1-n.Apart)
 	return novelty(far, g, m, effective(before.rows, before.perUser, 1-n.Apart))
 }
 

@@ -228,7 +228,7 @@ func (s *Step) reasons() (out []string) {
 	}
 	for _, f := range features {
 		if f.New {
-			out = append(out, fmt.Sprintf("%s has values far from all that were seen in the weeks before: %.2f%% of the rows, %d users", f.Name, 100*f.Novel, f.NovelUsers))
+			out = append(out, fmt.Sprintf("%s has values far from all that were seen in the %d weeks before: %.2f%% of the rows, %d users", f.Name, weeksBefore+earlierSteps, 100*f.Novel, f.NovelUsers))
 		}
 	}
 	return out

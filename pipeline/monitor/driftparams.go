@@ -65,17 +65,20 @@ func (p Params) Validate() error {
 	return errors.Join(append(errs, p.Performance.Validate(), p.Trend.Validate(), p.Health.Validate(), p.Alarms.Validate())...)
 }
 
-// level returns the limits against a reference. A check asks three questions:
-// whether the cohort has moved from it, and whether bins or novelties show a
-// step; they share what false alarms are allowed.
+// level returns the limits against a reference. A check asks three questions,
+// which share what false alarms are allowed: whether the users have moved from the
+// reference, which chance hardly answers, since much of what matters must have;
+// whether bins show a step; and whether there are novelties, of which all that is
+// said is a bound already, so that they are given most.
 func (p Params) level() profile.Limits {
-	return profile.Limits{WarnPSI: p.WarnPSI, FailPSI: p.FailPSI, FDR: p.FalseAlarms / 2, NovelFDR: p.FalseAlarms / 2, MovedShare: p.MovedShare}
+	share := p.FalseAlarms / 8
+	return profile.Limits{WarnPSI: p.WarnPSI, FailPSI: p.FailPSI, FDR: share, NovelFDR: share, MovedShare: p.MovedShare}
 }
 
-// step returns the limits against the weeks before. Bins are given half of what
-// they might use: the correction for rows that are alike is one of first order,
-// and rough where there are few users (make bench-monitor, 40 users). What is said
-// of novelties is a bound already.
+// step returns the limits against the weeks before. The correction of bins for
+// rows that are alike is one of first order, and rough where there are few users:
+// they are given no more (make bench-monitor, 40 users).
 func (p Params) step() profile.Limits {
-	return profile.Limits{WarnPSI: p.StepPSI, FailPSI: p.StepPSI, FDR: p.FalseAlarms / 8, NovelFDR: p.FalseAlarms / 4, MovedShare: p.MovedShare}
+	share := p.FalseAlarms / 8
+	return profile.Limits{WarnPSI: p.StepPSI, FailPSI: p.StepPSI, FDR: share, NovelFDR: p.FalseAlarms - 2*share, MovedShare: p.MovedShare}
 }

@@ -195,28 +195,41 @@ func (w *Watch) importance() []float64 {
 	return w.weight
 }
 
+// before returns the days of so many weeks before a date, and their rows and
+// scores.
+func (w *Watch) before(d pipeline.Date, weeks int) (days []pipeline.Date, rows profile.Rows, scores profile.Scores) {
+	for k := range weeks {
+		days = append(days, w.window(d-pipeline.Date((k+1)*lag(w.length)))...)
+	}
+	rows, scores = w.on(days)
+	return days, rows, scores
+}
+
+// now returns the rows of a date, knowing the users who are among those before.
+func (w *Watch) now(d pipeline.Date, before profile.Rows) (profile.Rows, profile.Scores) {
+	rows, scores := w.on(w.window(d))
+	users := map[int32]bool{}
+	for _, u := range before.User {
+		users[u] = true
+	}
+	rows.Known = make([]bool, len(rows.User))
+	for i, u := range rows.User {
+		rows.Known[i] = users[u]
+	}
+	return rows, scores
+}
+
 // measured compares a date with the weeks before it. It is nil where there are
 // too few rows.
 func (w *Watch) measured(d pipeline.Date) (*Step, error) {
 	if s, ok := w.steps[d]; ok {
 		return s, nil
 	}
-	var days []pipeline.Date
-	for k := range weeksBefore {
-		days = append(days, w.window(d-pipeline.Date((k+1)*lag(w.length)))...)
-	}
-	before, known := w.on(days)
-	now, scores := w.on(w.window(d))
+	days, before, known := w.before(d, weeksBefore)
+	now, scores := w.now(d, before)
 	w.steps[d] = nil
 	if before.Frame.Rows() < profile.LeastRows || now.Frame.Rows() < profile.LeastRows {
 		return nil, nil
-	}
-	users := map[int32]bool{}
-	for _, u := range before.User {
-		users[u] = true
-	}
-	for _, u := range now.User {
-		now.Known = append(now.Known, users[u])
 	}
 	r := profile.Of(before).WithScores(known, w.high)
 	drift, err := r.Drift(now, scores, w.params.step())
@@ -230,6 +243,20 @@ func (w *Watch) measured(d pipeline.Date) (*Step, error) {
 	}
 	w.steps[d] = s
 	return s, nil
+}
+
+// novelties replaces what is novel against four weeks by what is against all
+// twelve: what is far from the values of a quarter of a year is rarer by chance,
+// so that fewer users tell.
+func (w *Watch) novelties(s *Step, d pipeline.Date) error {
+	_, before, _ := w.before(d, weeksBefore+earlierSteps)
+	now, _ := w.now(d, before)
+	r := profile.Of(before)
+	drift, err := r.Drift(now, profile.Scores{}, w.params.step())
+	for i, f := range drift.Features {
+		s.Features[i].Novelty = f.Novelty
+	}
+	return err
 }
 
 // step compares a date with the weeks before it, and what has changed with what
@@ -254,6 +281,9 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 			f := &s.Features[i]
 			f.UsualPSI, f.UsualNovel = math.Max(f.UsualPSI, past.Features[i].PSI), math.Max(f.UsualNovel, past.Features[i].Novel)
 		}
+	}
+	if err := w.novelties(&s, d); err != nil {
+		return nil, err
 	}
 	s.judge(w.params)
 	return &s, nil
