@@ -246,7 +246,7 @@ func judge(all []comparison, l Limits) []Feature {
 	for i, c := range all {
 		p[i], novel[i] = pearson(c.before, c.now, c.n, c.m), c.feature.NovelP
 	}
-	moved, strange := Discoveries(p, l.FDR), Discoveries(novel, l.FDR)
+	moved, strange := Discoveries(p, l.FDR), Discoveries(novel, l.NovelFDR)
 	for i, c := range all {
 		f := c.feature
 		chance := chancePSI(c.before, c.now, c.n, c.m)

@@ -40,6 +40,23 @@ func TestNoveltyOfNumbers(t *testing.T) {
 	near(t, "p-value", f.NovelP, math.Pow(50.0/1050, 4), 1e-15)
 }
 
+// Bins and novelties have shares of false alarms of their own.
+func TestNovelShare(t *testing.T) {
+	values := make([]float64, 300)
+	for i := range values {
+		values[i] = float64(i)
+	}
+	r := Of(numbers(1, values...))
+	now := append(make([]float64, 0, 100), values[100:200]...)
+	now[0], now[1] = 1e6, 1e6
+	for novel, want := range map[float64]bool{0.5: true, 1e-9: false} {
+		d, err := r.Drift(numbers(1, now...), Scores{}, Limits{WarnPSI: 1, FailPSI: 1, FDR: 1e-9, NovelFDR: novel, MovedShare: 1})
+		if err != nil || d.Features[0].Strange != want {
+			t.Errorf("at %v: %+v (%v)", novel, d.Features[0].Novelty, err)
+		}
+	}
+}
+
 // Five rows of one user are one user.
 func TestNoveltyCountsUsers(t *testing.T) {
 	var before, now []float64
