@@ -62,6 +62,7 @@ func TestMonitorDrift(t *testing.T) {
 	seasons(t, dir, command)
 	replays(t, dir, command)
 	scores(t, dir, command)
+	noNullLists(t, dir, "data_drift", "score_proxy")
 }
 
 // checkDriftReport looks at what others draw.
@@ -260,6 +261,7 @@ func TestMonitorLog(t *testing.T) {
 	if kept := readJSON[monitor.DriftReport](t, metricsFile(dir, "data_drift_log_"+report.AsOf.String())); !reflect.DeepEqual(kept, report) {
 		t.Error("the report by date is another")
 	}
+	noNullLists(t, dir, "data_drift_log")
 	for want, words := range map[string][]string{
 		"holds no predictions from 2020-01-01 to 2020-01-07": {"--source", "log", "--from", "2020-01-01", "--to", "2020-01-07"},
 		"--from and --to are those of --source log":          {"--to", "2020-01-07"},
