@@ -255,7 +255,11 @@ func TestMonitorLog(t *testing.T) {
 			missing++
 		}
 	}
-	if out.code != 2 || report.Rows != 50 || report.Users != 50 || missing < 30 || !strings.HasPrefix(report.Current, "predictions from ") || report.Step != nil || len(report.Notes) == 0 {
+	notes := strings.Join(report.Notes, "\n") // two of the users have no active day of late
+	if report.NotAtRisk != 2 || !strings.Contains(notes, "2 predictions are of users who were not at risk (labels.cohort_active_days), of whom the model has learned nothing, left out") {
+		t.Errorf("%d were not at risk: %s", report.NotAtRisk, notes)
+	}
+	if out.code != 2 || report.Rows != 48 || report.Users != 48 || strings.Contains(strings.Join(report.Reasons, ""), "was made") || missing < 30 || !strings.HasPrefix(report.Current, "predictions from ") || report.Step != nil || len(report.Notes) == 0 {
 		t.Errorf("exit code %d, %d rows of %d users, %d features are missing, %s, %v", out.code, report.Rows, report.Users, missing, report.Current, report.Notes)
 	}
 	if kept := readJSON[monitor.DriftReport](t, metricsFile(dir, "data_drift_log_"+report.AsOf.String())); !reflect.DeepEqual(kept, report) {
