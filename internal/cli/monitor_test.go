@@ -111,8 +111,14 @@ func seasons(t *testing.T, dir string, command func(...string) []string) {
 	}
 	out = finish(t, program(dir, command("--set", "monitor.season_days=112", "--json", "monitor", "drift", "--as-of", "2025-08-11", "--reference", monitor.RefSeason)...))
 	var r monitor.DriftReport
-	if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || r.Level.Reference != monitor.RefSeason || r.Baseline != "same weeks of the last term" || out.code != 2 {
+	if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || r.Level.Reference != monitor.RefSeason || r.Baseline != "same weeks of the last term" || out.code != 2 || strings.Contains(strings.Join(r.Reasons, ""), "was made") {
 		t.Errorf("%v %+v", err, r.Level)
+	}
+	for _, name := range []string{"drift", "scores"} { // whose last term is the first fortnight of the data
+		out = finish(t, program(dir, command("--set", "monitor.season_days=203", "monitor", name, "--as-of", "2025-08-11", "--reference", monitor.RefSeason)...))
+		if out.code != 1 || !strings.Contains(out.stderr, "day 13 of the data: the windows of features, of up to 30 days, were not full yet") {
+			t.Errorf("%s: exit code %d: %s", name, out.code, out.stderr)
+		}
 	}
 }
 
