@@ -61,6 +61,7 @@ func TestMonitorDrift(t *testing.T) {
 	kOfN(t, dir, command)
 	seasons(t, dir, command)
 	replays(t, dir, command)
+	sums(t, dir, command)
 	scores(t, dir, command)
 	noNullLists(t, dir, "data_drift", "score_proxy")
 }
@@ -135,6 +136,26 @@ func replays(t *testing.T, dir string, command func(...string) []string) {
 		if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || r.Status != c.Status || math.Abs(r.Level.WeightedPSI-c.WeightedPSI) > 0.02 || r.OverallMaxPSI != c.MaxPSI {
 			t.Errorf("%s: the check says %s, the replay %s", c.AsOf, r.Status, c.Status)
 		}
+	}
+}
+
+// What is printed of a replay says first how many checks were bad, tells the warm-up
+// apart, and counts in good English; the limits are those that are set.
+func sums(t *testing.T, dir string, command func(...string) []string) {
+	t.Helper()
+	out := churn(t, dir, command("monitor", "drift", "--backtest", "2025-07-01..2025-08-11")...)
+	for _, want := range []string{"6 checks in 1.4 months                FAIL        WARN        alarms: failures in a row are one\n", "these limits                          17% (1) ", " 1 alarm, 0.72 a month", "fixed limits of PSI, 0.1 and 0.25     100% (6)    0% (0)      1 alarm, 0.72 a month, the longest for 6 checks\n"} {
+		if !strings.Contains(out.stdout, want) || strings.Contains(out.stdout, "warm-up (~)") {
+			t.Errorf("no %q in\n%s", want, out.stdout)
+		}
+	}
+	out = churn(t, dir, command("monitor", "drift", "--backtest", "2025-02-17..2025-02-24")...)
+	if !strings.Contains(out.stdout, "not counted: 2 checks of the warm-up (~), before 2025-02-26") || strings.Contains(out.stdout, "these limits") {
+		t.Errorf("the warm-up: %s", out.stdout)
+	}
+	out = finish(t, program(dir, command("--set", "monitor.warn_psi=0.2", "--set", "monitor.fail_psi=9", "monitor", "drift", "--as-of", "2025-08-04")...))
+	if !strings.Contains(out.stdout, "fixed limits of PSI, 0.2 and 9, would say WARN: ") || !strings.Contains(out.stdout, "the customary ones, 0.1 and 0.25, would say FAIL: ") {
+		t.Errorf("limits that are set: %s%s", out.stdout, out.stderr)
 	}
 }
 
