@@ -49,8 +49,8 @@ test-race: ## all tests, the import table among them, with the race detector and
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: test-kill
-test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
-	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKillRe' ./internal/cli
+test-kill: ## kills at random moments of promote, rollback, gc, retrain and score --shard
+	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKill(Re|Shards)' ./internal/cli
 
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):
