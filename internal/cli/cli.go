@@ -101,7 +101,7 @@ func newApp(s *session) *cli.App {
 		},
 		Commands: []*cli.Command{
 			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s), reportCommand(s),
-			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), monitorCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
+			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), monitorCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), doctorCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {

@@ -104,10 +104,13 @@ func (w *Workspace) Predictions(asOf pipeline.Date) Output {
 	return w.Prediction(datedPredictions + asOf.String())
 }
 
+// Shards is the folder of the parts of all sharded scorings.
+func (w *Workspace) Shards() string { return filepath.Join(w.Paths.Predictions, "shards") }
+
 // ScoreParts is the folder of the parts that shards leave for one another. run
 // keeps those of different as-of dates apart.
 func (w *Workspace) ScoreParts(run string, of int) string {
-	return filepath.Join(w.Paths.Predictions, "shards", fmt.Sprintf("%s_of_%d", run, of))
+	return filepath.Join(w.Shards(), fmt.Sprintf("%s_of_%d", run, of))
 }
 
 // ScorePart is one of the parts.
