@@ -79,6 +79,11 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
 
+.PHONY: test-shells
+test-shells: ## completion in bash, zsh and fish, the manual page under man, groff and mandoc (installs them on Debian)
+	@for c in bash zsh fish man groff mandoc; do command -v $$c || { apt-get update && apt-get install -y --no-install-recommends bash zsh fish man-db groff mandoc; break; }; done >/dev/null
+	CHURN_TEST_SHELLS=1 go test -count=1 -run '^Test(Shells|Manual)$$' ./internal/cli
+
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
 test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)

@@ -44,7 +44,9 @@ func plantings() []fault {
 		{"an old model", set(named...), "model", doctor.Warn, "retrain.max_age_days allows 180 → churn retrain"},
 		{"no model", set("paths.registry=elsewhere"), "registry", doctor.Warn, "none is in production"},
 		{"a damaged model", do(flipInRegistry), "registry", doctor.Fail, "registry verify"},
-		{"a registry that is none", do(func(t *testing.T, dir string) { writeFile(t, filepath.Join(dir, "artifacts/registry/aliases.json"), "{}") }), "registry", doctor.Fail, "earlier version of churn"},
+		{"a registry that is none", do(func(t *testing.T, dir string) {
+			writeFile(t, filepath.Join(dir, "artifacts/registry/aliases.json"), "{}")
+		}), "registry", doctor.Fail, "earlier version of churn"},
 		{"a file of the future", do(later("data/processed/user_daily.csv", 48*time.Hour)), "clock", doctor.Warn, "user_daily.csv was changed "},
 		{"a port that is taken", func(t *testing.T, _ string) []string {
 			l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -31,7 +31,7 @@ func scoreCommand(s *session) *cli.Command {
 		Usage: "rank the users at risk, with reasons",
 		Description: "With --shard only a part of the users is scored, for several processes over one workspace: each leaves its part in predictions/shards, and the one that ends last joins them to " +
 			"what one process writes. Nothing need follow; --merge joins where the last one could not.",
-		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Value: registry.Production, Usage: "score with `VERSION|ALIAS`"},
+		Flags: []cli.Flag{asOfFlag(), aliasFlag("score with `VERSION|ALIAS`"),
 			&cli.StringFlag{Name: "shard", Usage: "score the users of shard `I/N` only, counted from 0: 0/4 is the first of 4"},
 			&cli.IntFlag{Name: "merge", Usage: "join the parts of `N` shards"}},
 		Action: func(c *cli.Context) error {
