@@ -94,34 +94,43 @@ func Port(ctx context.Context, key, address, url string) []Finding {
 
 // answering asks who listens on an address that is taken.
 func answering(ctx context.Context, key, address, url, other string) []Finding {
-	health, err := ask(ctx, url)
+	h, err := health(ctx, url)
 	switch {
 	case err != nil:
 		return Failure("stop it, or "+other, "%s %s is taken by something that is not churn serve: %v", key, address, err)
-	case health.Status != "ok":
-		return Warning("churn healthcheck; the log of churn serve says more", "churn serve answers on %s and is %s: %s", address, health.Status, health.Reason)
+	case h.Status != "ok":
+		return Warning("churn healthcheck; the log of churn serve says more", "churn serve answers on %s and is %s: %s", address, h.Status, h.Reason)
 	}
-	return Sound("churn serve answers on %s with model %s", address, health.Version)
+	return Sound("churn serve answers on %s with model %s", address, h.Version)
 }
 
-// askTimeout is what a server of this machine may take to say how it is.
+// askTimeout is below the interval at which containers are asked.
 const askTimeout = 3 * time.Second
 
-// ask returns what a server says of its health.
-func ask(ctx context.Context, url string) (h server.Health, err error) {
-	// It asks this very machine, whose certificate names another host.
+// Ask asks a server of this very machine, whose certificate names another host.
+func Ask(ctx context.Context, url string) (status int, body []byte, err error) {
 	client := http.Client{Timeout: askTimeout, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/health", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return h, err
+		return 0, nil, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return h, err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<16)).Decode(&h); err != nil || h.Status == "" {
-		return h, fmt.Errorf("it answers /health with status %d and no report of churn", response.StatusCode)
+	body, err = io.ReadAll(io.LimitReader(response.Body, 1<<16))
+	return response.StatusCode, body, err
+}
+
+// health returns what a server says of its health.
+func health(ctx context.Context, url string) (h server.Health, err error) {
+	status, body, err := Ask(ctx, url+"/health")
+	if err != nil {
+		return h, err
+	}
+	if err := json.Unmarshal(body, &h); err != nil || h.Status == "" {
+		return h, fmt.Errorf("it answers /health with status %d and no report of churn", status)
 	}
 	return h, nil
 }
