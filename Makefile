@@ -79,6 +79,10 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
 
+.PHONY: docs-test
+docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
+	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md
+
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
 test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
