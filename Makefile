@@ -81,7 +81,7 @@ test-clients: build .clients/venv/complete .clients/promtool ## churn serve agai
 
 .PHONY: docs-test
 docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
-	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md
+	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md docs/adr/*.md
 
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser

@@ -179,19 +179,20 @@ esac
 func TestNames(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "churn")
-	if err := errors.Join(os.WriteFile(file, []byte(program), 0o755), os.WriteFile(filepath.Join(root, "Makefile"), []byte("run: build\nbuild:\n"), 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(file, []byte(program), 0o755), os.WriteFile(filepath.Join(root, "Makefile"), []byte("run: build\nbuild:\n"), 0o644),
+		os.WriteFile(filepath.Join(root, "p.md"), []byte("# Top\n## Read it, *twice*\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	n, err := newNames(context.Background(), file, root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	right := "`churn registry gc --dry-run` `churn --set a=b registry gc` `churn COMMAND --help` `make run` `score.top_k` `score` `score.json` `a.b` [x](Makefile#a) [y](https://a.b/c) [z](#top)\n"
+	right := "`churn registry gc --dry-run` `churn --set a=b registry gc` `churn COMMAND --help` `make run` `score.top_k` `score` `score.json` `a.b` [x](Makefile#a) [y](https://a.b/c) [z](#top) [u](p.md#read-it-twice)\n"
 	if faults := n.check(context.Background(), parsed(t, right)); len(faults) > 0 {
 		t.Errorf("right names: %v", faults)
 	}
 	for _, wrong := range []string{
-		"`churn registri`", "`churn registry go`", "`./bin/churn registry gc --dry`", "`churn registry --dry-run`", "`make runs`", "`score.top_n`", "`score.top_k.x`", "`--set score.top=1`", "[x](none.md)",
+		"`churn registri`", "`churn registry go`", "`./bin/churn registry gc --dry`", "`churn registry --dry-run`", "`make runs`", "`score.top_n`", "`score.top_k.x`", "`--set score.top=1`", "[x](none.md)", "[x](p.md#read)", "[x](#none)",
 	} {
 		if faults := n.check(context.Background(), parsed(t, wrong+"\n")); len(faults) != 1 {
 			t.Errorf("%s: %v, want one fault", wrong, faults)

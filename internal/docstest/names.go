@@ -24,6 +24,8 @@ type names struct {
 	word     *regexp.Regexp
 	setting  *regexp.Regexp
 	flag     *regexp.Regexp
+	heading  *regexp.Regexp
+	unnamed  *regexp.Regexp // characters that the name of a heading lacks
 }
 
 func newNames(ctx context.Context, program, root string) (*names, error) {
@@ -31,6 +33,8 @@ func newNames(ctx context.Context, program, root string) (*names, error) {
 		word:    regexp.MustCompile(`^[a-z][a-z0-9-]*$`),
 		setting: regexp.MustCompile(`^[a-z]+(\.[a-z0-9_]+)+$`),
 		flag:    regexp.MustCompile(`^--?[a-z][a-z-]*`),
+		heading: regexp.MustCompile(`(?m)^#+ +(.*?) *$`),
+		unnamed: regexp.MustCompile(`[^\p{L}\p{N}_-]`),
 	}
 	out, err := exec.CommandContext(ctx, program, "--json", "config", "show").Output()
 	if err != nil {
@@ -61,15 +65,47 @@ func (n *names) check(ctx context.Context, p page) (faults []fault) {
 		}
 	}
 	for _, l := range p.links {
-		path, _, _ := strings.Cut(l.text, "#")
-		if path == "" || strings.Contains(path, "://") || strings.HasPrefix(path, "mailto:") {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(n.root, filepath.Dir(p.path), path)); err != nil {
-			faults = append(faults, fault{p.path, l.line, fmt.Sprintf("the link %s leads nowhere", path)})
+		if wrong := n.wrongLink(p.path, l.text); wrong != "" {
+			faults = append(faults, fault{p.path, l.line, wrong})
 		}
 	}
 	return faults
+}
+
+// wrongLink looks for the file that a relative link leads to, and for the heading
+// if it is a page.
+func (n *names) wrongLink(page, link string) string {
+	if strings.Contains(link, "://") || strings.HasPrefix(link, "mailto:") {
+		return ""
+	}
+	path, anchor, _ := strings.Cut(link, "#")
+	file := filepath.Join(n.root, page)
+	if path != "" {
+		file = filepath.Join(n.root, filepath.Dir(page), path)
+	}
+	if _, err := os.Stat(file); err != nil {
+		return fmt.Sprintf("the link %s leads nowhere", link)
+	}
+	if anchor == "" || filepath.Ext(file) != ".md" {
+		return ""
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	if !slices.Contains(n.anchors(string(text)), anchor) {
+		return fmt.Sprintf("the link %s leads to no heading", link)
+	}
+	return ""
+}
+
+// anchors returns the names that GitHub gives the headings of a page.
+func (n *names) anchors(text string) (out []string) {
+	for _, m := range n.heading.FindAllStringSubmatch(text, -1) {
+		name := strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")
+		out = append(out, n.unnamed.ReplaceAllString(name, ""))
+	}
+	return out
 }
 
 func (n *names) wrong(ctx context.Context, text string) string {
@@ -108,30 +144,23 @@ func hasFileEnding(name string) bool {
 // wrongCommand follows the words of a command line as far as they are commands,
 // and looks for its flags in their help.
 func (n *names) wrongCommand(ctx context.Context, words []string) string {
-	path := []string{}
+	var path []string
 	for i := 0; i < len(words); i++ {
-		w := words[i]
-		if flag := n.flag.FindString(w); flag != "" {
-			help := n.helpOf(ctx, path)
-			if !regexp.MustCompile(regexp.QuoteMeta(flag) + `[ ,]`).MatchString(help) {
-				return fmt.Sprintf("churn %s has no flag %s", strings.Join(path, " "), flag)
-			}
-			if len(path) == 0 && flag != "--json" && !strings.Contains(w, "=") {
+		help, flag := n.helpOf(ctx, path), n.flag.FindString(words[i])
+		commands := n.commandsOf(help)
+		switch {
+		case flag != "" && !regexp.MustCompile(regexp.QuoteMeta(flag)+`[ ,]`).MatchString(help):
+			return fmt.Sprintf("churn %s has no flag %s", strings.Join(path, " "), flag)
+		case flag != "":
+			if len(path) == 0 && flag != "--json" && !strings.Contains(words[i], "=") {
 				i++ // its value
 			}
-			continue
-		}
-		if !n.word.MatchString(w) {
-			if len(path) == 0 {
-				return "" // COMMAND, …: a placeholder
-			}
-			continue
-		}
-		commands := n.commandsOf(n.helpOf(ctx, path))
-		if slices.Contains(commands, w) {
-			path = append(path, w)
-		} else if len(commands) > 0 {
-			return fmt.Sprintf("churn %s has no command %q", strings.Join(path, " "), w)
+		case slices.Contains(commands, words[i]):
+			path = append(path, words[i])
+		case n.word.MatchString(words[i]) && len(commands) > 0:
+			return fmt.Sprintf("churn %s has no command %q", strings.Join(path, " "), words[i])
+		case len(path) == 0:
+			return "" // COMMAND, …: it stands for any
 		}
 	}
 	return ""
