@@ -77,6 +77,7 @@ func run(ctx context.Context, program string, list bool, paths []string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Printf("%d pages, %d commands ran, %d blocks skipped (-skipped says which, and why)\n", len(pages), t.ran, t.skips)
 	return verdict(append(faults, played...))
 }
 
@@ -113,7 +114,8 @@ func verdict(faults []fault) error {
 // copies of one finished run.
 type theatre struct {
 	program, work string
-	mu            sync.Mutex // of what is printed
+	mu            sync.Mutex // of what is printed, and of the sums
+	ran, skips    int
 }
 
 func (t *theatre) playAll(ctx context.Context, pages []page) ([]fault, error) {
@@ -169,6 +171,12 @@ func (t *theatre) play(ctx context.Context, p page) []fault {
 		return []fault{{p.path, 0, err.Error()}}
 	}
 	ran, faults := s.play(ctx, p)
+	t.tell(p, ran, len(faults))
+	return faults
+}
+
+// tell prints a line about a page that has commands.
+func (t *theatre) tell(p page, ran, faults int) {
 	skips := 0
 	for _, b := range p.blocks {
 		if b.mark.kind == markSkip {
@@ -177,8 +185,10 @@ func (t *theatre) play(ctx context.Context, p page) []fault {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Printf("%-26s %3d commands ran, %d blocks skipped, %d faults\n", p.path, ran, skips, len(faults))
-	return faults
+	t.ran, t.skips = t.ran+ran, t.skips+skips
+	if ran+skips+faults > 0 {
+		fmt.Printf("%-24s %3d commands ran, %d blocks skipped, %d faults\n", p.path, ran, skips, faults)
+	}
 }
 
 // stage makes the folder of a page: bin/churn, the settings, and results where
