@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"slices"
 
+	text "churn/internal/figures"
 	"churn/model/profile"
 	"churn/pipeline"
 )
@@ -67,10 +68,12 @@ type DriftReport struct {
 	Reasons   []string      `json:"reasons"`           // what made it warn or fail
 	Notes     []string      `json:"notes,omitempty"`   // what could not be looked at, and why
 	Level     Level         `json:"level"`
-	Step      *Step         `json:"step,omitempty"`   // nil: a note says why
-	Recent    []Recent      `json:"recent,omitempty"` // the last monitor.fail_of checks, this one first, where more than one counts
-	Fixed     Fixed         `json:"fixed_limits"`     // what the customary limits alone would say
-	Trends    []Trend       `json:"trends,omitempty"` // of the index of every feature, and of the scores, over the dates of the scores over time
+	Step      *Step         `json:"step,omitempty"`             // nil: a note says why
+	Recent    []Recent      `json:"recent,omitempty"`           // the last monitor.fail_of checks, this one first, where more than one counts
+	NotAtRisk int           `json:"not_at_risk,omitempty"`      // rows that are left out, of users of whom the model has learned nothing
+	Fixed     Fixed         `json:"fixed_limits"`               // what monitor.warn_psi and fail_psi alone would say
+	Customary *Fixed        `json:"customary_limits,omitempty"` // what 0.1 and 0.25 would, where those are others
+	Trends    []Trend       `json:"trends,omitempty"`           // of the index of every feature, and of the scores, over the dates of the scores over time
 }
 
 // Level is how far the rows are from the reference.
@@ -87,6 +90,8 @@ type Level struct {
 	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
 	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
 	Limit       float64        `json:"moved_limit"`
+
+	made bool // it is known how far the users were when the model was made
 }
 
 // LevelFeature is a feature against the reference. Its cells are enough to draw
@@ -127,9 +132,16 @@ type Recent struct {
 
 // Fixed is what limits on the index alone would say, as they are in wide use.
 type Fixed struct {
-	Status Status `json:"status"`
-	Warned int    `json:"warned"`
-	Failed int    `json:"failed"`
+	Status  Status  `json:"status"`
+	Warned  int     `json:"warned"`
+	Failed  int     `json:"failed"`
+	WarnPSI float64 `json:"warn_psi"` // the limits
+	FailPSI float64 `json:"fail_psi"`
+}
+
+// String says what the limits come to.
+func (f Fixed) String() string {
+	return fmt.Sprintf("%v and %v, would say %s: %s, %s", f.WarnPSI, f.FailPSI, f.Status, text.Counted(f.Warned, "feature warns", "features warn"), text.Counted(f.Failed, "fails", "fail"))
 }
 
 // level compares the rows of a date with a reference.
@@ -138,7 +150,7 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	if err != nil {
 		return Level{}, err
 	}
-	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare}
+	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare, made: r.Made != nil}
 	weights := w.importance()
 	for i, f := range drift.Features {
 		l.weigh(LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]})
@@ -166,10 +178,23 @@ func (l *Level) weigh(f LevelFeature) {
 // status is that of the feature, unless the day on which the model was made was
 // about as far away.
 func (f *LevelFeature) status() Status {
-	if f.PSI <= usualMargin*f.MadePSI {
+	if f.asMade() {
 		return OK
 	}
 	return statusOf(f.Feature.Status)
+}
+
+// asMade reports whether the day on which the model was made was about as far from
+// the reference: then it does not count that the feature warns or fails.
+func (f *LevelFeature) asMade() bool { return f.PSI <= usualMargin*f.MadePSI }
+
+// Discounted says why it does not count that a feature warns or fails; "" where it
+// does count, or rests.
+func (f *LevelFeature) Discounted() string {
+	if f.Feature.Status == profile.OK || !f.asMade() {
+		return ""
+	}
+	return fmt.Sprintf("as on the day the model was made (PSI %.3f)", f.MadePSI)
 }
 
 // status fails where features that fail carry much of the model's importance, or
@@ -190,8 +215,12 @@ func (l *Level) status() Status {
 
 // reasons says what made it warn or fail.
 func (l *Level) reasons() (out []string) {
+	since := ""
+	if l.made {
+		since = ", further than they were when the model was made"
+	}
 	if l.MovedShare >= l.Limit {
-		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s) since the model was made, %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, 100*l.FailedShare, 100*l.Limit))
+		out = append(out, fmt.Sprintf("features that carry %.0f%% of the model's importance have moved from the reference (%s)%s, %.0f%% far; it fails at %.0f%% far", 100*l.MovedShare, l.Reference, since, 100*l.FailedShare, 100*l.Limit))
 	}
 	if s := l.Score; s != nil && s.status() != OK {
 		out = append(out, fmt.Sprintf("the scores have moved from the reference (%s): PSI %.3f, limits %.3f and %.3f, mean %.3f after %.3f", l.Reference, s.PSI, s.WarnLimit, s.FailLimit, l.MeanScore[1], l.MeanScore[0]))
@@ -199,14 +228,14 @@ func (l *Level) reasons() (out []string) {
 	return out
 }
 
-// fixed applies the customary limits.
-func (l *Level) fixed(p Params) (f Fixed) {
-	f.Status = OK
+// fixed applies limits on the index.
+func (l *Level) fixed(warn, fail float64) Fixed {
+	f := Fixed{Status: OK, WarnPSI: warn, FailPSI: fail}
 	for _, x := range l.Features {
 		switch {
-		case x.PSI >= p.FailPSI:
+		case x.PSI >= fail:
 			f.Failed++
-		case x.PSI >= p.WarnPSI:
+		case x.PSI >= warn:
 			f.Warned++
 		}
 	}
@@ -216,6 +245,17 @@ func (l *Level) fixed(p Params) (f Fixed) {
 		f.Status = Warn
 	}
 	return f
+}
+
+// customary applies 0.1 and 0.25 where the limits that are set are others; else it
+// is nil, and Fixed says it all.
+func (l *Level) customary(p Params) *Fixed {
+	c := profile.DefaultLimits()
+	if p.WarnPSI == c.WarnPSI && p.FailPSI == c.FailPSI {
+		return nil
+	}
+	f := l.fixed(c.WarnPSI, c.FailPSI)
+	return &f
 }
 
 // reasons says what changed suddenly, what did most first.

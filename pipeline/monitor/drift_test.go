@@ -100,14 +100,68 @@ func TestLevelJudges(t *testing.T) {
 	}
 }
 
-// Failures in a row are one alarm; dates without an answer end it.
+// Failures in a row are one alarm; dates without an answer end it. The share of bad
+// checks tells limits that always fail from those that seldom do. What the first
+// weeks of the data say is told apart.
 func TestBacktestCounts(t *testing.T) {
-	b := Backtest{EveryDays: 7}
-	for _, s := range []Status{OK, Fail, Fail, Warn, Fail, "", Fail, Fail} {
-		b.Add(Replayed{Status: s, Fixed: Fail})
+	const first = pipeline.Date(20_000)
+	b := NewBacktest(first, Defaults())
+	b.EveryDays = 7
+	for d := first; d < first+WarmUpDays; d += 7 {
+		b.Add(Replayed{AsOf: d, Status: Fail, Fixed: Fail})
 	}
-	if b.Failed != 5 || b.Alarms != 3 || b.Fixed != 8 || b.FixedRuns != 1 || math.Abs(b.Months-56/30.4375) > 1e-12 || math.Abs(b.PerMonth-3/b.Months) > 1e-12 {
+	if warm := (WarmUp{Until: first + 56, Checks: 8, Failed: 8, FixedFailed: 8}); b.WarmUp != warm || b.Counted != 0 || b.Told != (Told{}) || b.Fixed != (Told{}) || !b.Checks[7].WarmUp {
+		t.Errorf("the warm-up counts: %+v", b)
+	}
+	for i, s := range []Status{OK, Fail, Fail, Warn, Fail, "", Fail, Fail} {
+		fixed := Fail
+		if s == "" {
+			fixed = "" // no answer is one of neither
+		}
+		b.Add(Replayed{AsOf: first + WarmUpDays + pipeline.Date(7*i), Status: s, Fixed: fixed})
+	}
+	months := 49 / 30.4375
+	ours := Told{Failed: 5, FailedShare: 5.0 / 7, Warned: 1, WarnedShare: 1.0 / 7, Alarms: 3, PerMonth: 3 / months, Longest: 2, run: 2}
+	fixed := Told{Failed: 7, FailedShare: 1, Alarms: 2, PerMonth: 2 / months, Longest: 5, run: 2}
+	if b.Counted != 7 || math.Abs(b.Months-months) > 1e-12 || b.Told != ours || b.Fixed != fixed || b.Checks[8].WarmUp {
 		t.Errorf("%+v", b)
+	}
+}
+
+// The limits that are told are those that are set; where they are not the customary
+// ones, both are told.
+func TestFixedLimits(t *testing.T) {
+	l, p := Level{Features: []LevelFeature{{Feature: profile.Feature{PSI: 0.15}}, {Feature: profile.Feature{PSI: 0.3}}}}, Defaults()
+	if got := l.fixed(p.WarnPSI, p.FailPSI).String(); got != "0.1 and 0.25, would say FAIL: 1 feature warns, 1 fails" || l.customary(p) != nil {
+		t.Errorf("%s, %v", got, l.customary(p))
+	}
+	p.WarnPSI, p.FailPSI = 0.2, 0.5
+	if got := l.fixed(p.WarnPSI, p.FailPSI).String(); got != "0.2 and 0.5, would say WARN: 1 feature warns, 0 fail" || l.customary(p).Status != Fail {
+		t.Errorf("%s, %v", got, l.customary(p))
+	}
+}
+
+// What made a level fail is said with the day on which the model was made only where
+// that day is known; a feature that fails and does not count says why.
+func TestLevelTexts(t *testing.T) {
+	l := Level{Limit: 0.2, Reference: RefSeason, MovedShare: 0.5, FailedShare: 0.25}
+	if text := l.reasons()[0]; strings.Contains(text, "was made") || !strings.Contains(text, "moved from the reference (same-weeks-last-term), 25% far") {
+		t.Error(text)
+	}
+	l.made = true
+	if text := l.reasons()[0]; !strings.Contains(text, "further than they were when the model was made") {
+		t.Error(text)
+	}
+	for want, f := range map[string]LevelFeature{
+		"as on the day the model was made (PSI 1.900)": {Feature: profile.Feature{Status: profile.Fail, PSI: 2}, MadePSI: 1.9},
+		"": {Feature: profile.Feature{Status: profile.Fail, PSI: 3}, MadePSI: 1.9},
+	} {
+		if got := f.Discounted(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if rests := (LevelFeature{Feature: profile.Feature{Status: profile.OK, PSI: 0.01}, MadePSI: 0.01}); rests.Discounted() != "" {
+		t.Error("a feature that rests has an excuse")
 	}
 }
 

@@ -367,7 +367,7 @@ func (w *Watch) Drift(asOf pipeline.Date, r *Reference) (DriftReport, error) {
 	}
 	rows, _ := w.on(w.window(asOf))
 	report := DriftReport{Status: v.status, PSIByFeature: map[string]float64{}, AsOf: asOf, Version: w.model.Version, Rows: rows.Frame.Rows(), Users: users(rows.User),
-		Sampled: w.rows.Sampled, Reasons: []string{}, Level: v.level, Step: v.step, Fixed: v.level.fixed(w.params)}
+		Sampled: w.rows.Sampled, Reasons: []string{}, Level: v.level, Step: v.step, Fixed: v.level.fixed(w.params.WarnPSI, w.params.FailPSI), Customary: v.level.customary(w.params)}
 	for _, f := range v.level.Features {
 		report.PSIByFeature[f.Name] = f.PSI
 		report.OverallMaxPSI = math.Max(report.OverallMaxPSI, f.PSI)
@@ -390,9 +390,9 @@ func (r *DriftReport) explain(v verdict) {
 		step = v.step.reasons()
 	}
 	if v.level.Status == Fail {
-		r.Reasons = slices.Concat(r.Reasons, level, step)
+		r.Reasons = append(append(r.Reasons, level...), step...)
 	} else {
-		r.Reasons = slices.Concat(r.Reasons, step, level)
+		r.Reasons = append(append(r.Reasons, step...), level...)
 	}
 }
 
