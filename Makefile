@@ -25,6 +25,10 @@ build: ## bin/churn: static and stripped, its version from git
 test: ## all tests
 	go test ./...
 
+.PHONY: docs-test
+docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
+	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md docs/adr/*.md
+
 .PHONY: check
 check: format vet staticcheck tidy test-race fuzz-seeds ## what must hold before a change lands
 
@@ -78,10 +82,6 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 .PHONY: test-clients
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
-
-.PHONY: docs-test
-docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
-	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md docs/adr/*.md
 
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
