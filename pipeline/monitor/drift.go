@@ -22,6 +22,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	text "churn/internal/figures"
 	"churn/model/profile"
@@ -90,6 +91,7 @@ type Level struct {
 	MovedShare  float64        `json:"moved_importance"`  // of the features that warn or fail, and have moved since the model was made: it warns from the limit on
 	FailedShare float64        `json:"failed_importance"` // of those that fail: it fails from the limit on
 	Limit       float64        `json:"moved_limit"`
+	Broken      []string       `json:"broken"` // features that tell nothing any more, or in another language
 
 	made bool // it is known how far the users were when the model was made
 }
@@ -100,6 +102,50 @@ type LevelFeature struct {
 	profile.Feature
 	Importance float64 `json:"importance"`    // share of the mean |contribution| to the log-odds; all add up to 1
 	MadePSI    float64 `json:"psi_when_made"` // index of the users of the day on which the model was made; 0 = unknown
+	Broken     Break   `json:"broken,omitempty"`
+}
+
+// Break is how a feature has broken; "" = it has not.
+type Break string
+
+// The breaks.
+const (
+	Nulls    Break = "null in all rows, or nearly all"
+	Constant Break = "one and the same value in all rows"
+	Renamed  Break = "values that the reference does not have"
+)
+
+const (
+	// brokenRows is how many users must be expected to differ before that none
+	// does is a break: by chance none of 30 is one in e³⁰.
+	brokenRows = 30
+	// brokenLeft is the share of the values that a broken feature may still have,
+	// such as those of a cache.
+	brokenLeft = 0.1
+	// brokenNew is the share of categorical values that the reference does not have
+	// from which they have been renamed.
+	brokenNew = 0.2
+)
+
+// broken says how a feature has broken, given how many users have rows. Nothing
+// excuses it: not that it matters little to the model, since the next training
+// may see that differently, and not that it was so on the day on which the model
+// was made. For that day is looked up in the data of today, and a fault that
+// reaches back over all history excuses itself.
+func (f *LevelFeature) broken(users int) Break {
+	had, has := 1-f.MissingBefore, 1-f.Missing
+	if had*float64(users) >= brokenRows && has < brokenLeft*had {
+		return Nulls
+	}
+	if f.KS == 0 && f.Unseen >= brokenNew && f.PSI >= profile.DefaultLimits().FailPSI {
+		return Renamed
+	}
+	for _, c := range f.Cells {
+		if c.Now == 1 && (1-c.Before)*float64(users) >= brokenRows && c.Before < 1-brokenLeft {
+			return Constant
+		}
+	}
+	return ""
 }
 
 // Step is how far the rows are from those of the weeks before.
@@ -109,10 +155,11 @@ type Step struct {
 	To       pipeline.Date `json:"to"`
 	Rows     int           `json:"rows"` // of them
 	Users    int           `json:"users"`
-	Earlier  int           `json:"earlier_steps"` // by which is known what a feature does by itself
-	Features []StepFeature `json:"features"`      // in the order of Level, the score last
-	Jumped   []string      `json:"jumped"`        // features that have changed suddenly
-	Strange  []string      `json:"strange"`       // features with novel values
+	Earlier  int           `json:"earlier_steps"`     // by which is known what a feature does by itself
+	Features []StepFeature `json:"features"`          // in the order of Level, the score last
+	Jumped   []string      `json:"jumped"`            // features that have changed suddenly
+	Strange  []string      `json:"strange"`           // features with novel values
+	Holiday  bool          `json:"holiday,omitempty"` // within a week of one: it warns at most
 }
 
 // StepFeature is a feature against the weeks before, without cells.
@@ -122,6 +169,8 @@ type StepFeature struct {
 	UsualNovel float64 `json:"usual_novel"` // likewise, share of rows
 	Jumped     bool    `json:"jumped"`
 	New        bool    `json:"new_values"`
+	Grows      bool    `json:"grows,omitempty"`   // by definition: its new highs are no novelties
+	Monthly    bool    `json:"monthly,omitempty"` // likewise it follows the calendar: its change warns at most
 }
 
 // Recent is the status of a check before k of n are counted.
@@ -153,7 +202,11 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare, made: r.Made != nil}
 	weights := w.importance()
 	for i, f := range drift.Features {
-		l.weigh(LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]})
+		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
+		if x.Broken = x.broken(drift.Users); x.Broken != "" {
+			l.Broken = append(l.Broken, f.Name)
+		}
+		l.weigh(x)
 	}
 	if drift.Score != nil {
 		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
@@ -205,7 +258,7 @@ func (l *Level) status() Status {
 		s = l.Score.status()
 	}
 	switch {
-	case l.FailedShare >= l.Limit:
+	case l.FailedShare >= l.Limit, len(l.Broken) > 0:
 		return Fail
 	case l.MovedShare >= l.Limit:
 		return worst(s, Warn)
@@ -213,8 +266,29 @@ func (l *Level) status() Status {
 	return s
 }
 
+// breaks says what has broken, a line for each kind.
+func (l *Level) breaks() (out []string) {
+	for _, kind := range []Break{Nulls, Constant, Renamed} {
+		var names []string
+		for _, f := range l.Features {
+			if f.Broken == kind {
+				names = append(names, f.Name)
+			}
+		}
+		if n := len(names); n > 0 {
+			const shown = 5
+			if n > shown {
+				names = append(names[:shown], fmt.Sprintf("%d more", n-shown))
+			}
+			out = append(out, fmt.Sprintf("broken: %s, unlike the reference (%s): %s", kind, l.Reference, strings.Join(names, ", ")))
+		}
+	}
+	return out
+}
+
 // reasons says what made it warn or fail.
 func (l *Level) reasons() (out []string) {
+	out = l.breaks()
 	since := ""
 	if l.made {
 		since = ", further than they were when the model was made"
