@@ -176,6 +176,27 @@ case "$*" in
 esac
 `
 
+// A block that needs a server has one, once.
+func TestPlayServed(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	churn := "#!/bin/sh\nif test \"$1\" = healthcheck; then exit 0; fi\necho started >>starts\n" + listenName + "=1 exec " + self + "\n"
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "bin"), 0o755), os.WriteFile(filepath.Join(dir, "bin", "churn"), []byte(churn), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newShell(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const served = "<!-- docs-test: served -->\n~~~console\n$ cat starts\nstarted\n~~~\n"
+	if ran, faults := s.play(context.Background(), parsed(t, served+served)); ran != 2 || len(faults) > 0 {
+		t.Errorf("ran %d commands: %v", ran, faults)
+	}
+}
+
 func TestNames(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "churn")

@@ -12,6 +12,7 @@
 //	<!-- docs-test: skip REASON -->          it is not run; its commands must exist all the same
 //	<!-- docs-test: exit 2 -->               its last command ends with this code
 //	<!-- docs-test: serve -->                its last command runs until the page ends, or the next such block
+//	<!-- docs-test: served -->               a server answers while it runs: that of the page, or else `churn serve`
 //	<!-- docs-test: output of COMMAND -->    the block is what COMMAND prints
 //	<!-- docs-test: after run-all -->        of the page: its folder has the results of `churn run-all`
 //

@@ -43,6 +43,7 @@ const (
 	markSkip   = "skip"   // REASON: the block is not run
 	markExit   = "exit"   // CODE: its last command ends so
 	markServe  = "serve"  // its last command runs until the next such block, or the end of the page
+	markServed = "served" // a server is there: that of the page, or else `churn serve`
 	markOutput = "output" // of COMMAND: the block is what COMMAND prints
 	markAfter  = "after"  // run-all: of the page, anywhere in it
 )
@@ -54,6 +55,7 @@ type step struct {
 	want    []string // of its output, nil = whatever it says
 	exit    int
 	serve   bool
+	served  bool
 }
 
 // fault is what is wrong with a line of a page.
@@ -167,8 +169,8 @@ func (p *parser) take(m mark) {
 		p.fail(m.line, "write: output of COMMAND")
 	case m.kind == markExit && !isNumber(m.argument):
 		p.fail(m.line, "write: exit CODE")
-	case !slices.Contains([]string{markSkip, markExit, markServe, markOutput}, m.kind):
-		p.fail(m.line, "there is no mark %q: use skip REASON, exit CODE, serve, output of COMMAND, or after run-all", m.kind)
+	case !slices.Contains([]string{markSkip, markExit, markServe, markServed, markOutput}, m.kind):
+		p.fail(m.line, "there is no mark %q: use skip REASON, exit CODE, serve, served, output of COMMAND, or after run-all", m.kind)
 	}
 	p.mark = m
 }
@@ -255,6 +257,8 @@ func (b block) ended(steps []step) []step {
 		last.exit, _ = strconv.Atoi(b.mark.argument) // take has looked
 	case markServe:
 		last.serve = true
+	case markServed:
+		steps[0].served = true
 	}
 	return steps
 }

@@ -71,6 +71,11 @@ func (s *shell) run(ctx context.Context, step step) error {
 	if step.serve {
 		return s.serve(ctx, step)
 	}
+	if step.served && s.server == nil {
+		if err := s.ready(ctx, step.line); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	var output bytes.Buffer
@@ -98,6 +103,14 @@ func exitCode(err error) (int, error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, err
+}
+
+// ready starts the server of pages that show none, and waits until it is ready.
+func (s *shell) ready(ctx context.Context, line int) error {
+	if err := s.serve(ctx, step{line: line, command: "churn serve"}); err != nil {
+		return err
+	}
+	return s.run(ctx, step{line: line, command: "until churn healthcheck; do sleep 0.1; done"})
 }
 
 // serve starts a server in place of the one before it, and waits until it
