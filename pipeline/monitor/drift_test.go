@@ -35,6 +35,53 @@ func novel(share, usual float64, beyond bool) StepFeature {
 	return StepFeature{Feature: profile.Feature{Name: "n", Status: profile.OK, Novelty: profile.Novelty{Novel: share, Strange: beyond}}, UsualNovel: usual}
 }
 
+func monthly(f StepFeature) StepFeature { f.Monthly = true; return f }
+func grows(f StepFeature) StepFeature   { f.Grows = true; return f }
+
+// Within a week of a holiday nothing sudden is more than a warning.
+func TestStepOnHolidays(t *testing.T) {
+	for _, f := range []StepFeature{moved(0.3, 0, 0.6), novel(0.01, 0, true)} {
+		s := Step{Features: []StepFeature{f, {}}, Holiday: true}
+		if s.judge(Defaults()); s.Status != Warn {
+			t.Errorf("%+v: %s", f, s.Status)
+		}
+	}
+	w := Watch{params: Defaults()}
+	for text, want := range map[string]bool{"2025-12-23": false, "2025-12-24": true, "2025-12-30": true, "2026-01-08": true, "2026-01-09": false} {
+		d, err := pipeline.ParseDate(text)
+		if err != nil || w.holiday(d) != want {
+			t.Errorf("%s: %v, want %v (%v)", text, !want, want, err)
+		}
+	}
+}
+
+// A feature is broken if it tells nothing any more, or in another language,
+// and enough users were expected to differ.
+func TestBroken(t *testing.T) {
+	for name, c := range map[string]struct {
+		feature profile.Feature
+		users   int
+		want    Break
+	}{
+		"as ever":                     {profile.Feature{MissingBefore: 0.3, Missing: 0.31, KS: 0.1, ZeroBefore: 0.5}, 1000, ""},
+		"nulls":                       {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 1000, Nulls},
+		"nearly all nulls":            {profile.Feature{MissingBefore: 0.3, Missing: 0.95, KS: 0.1}, 1000, Nulls},
+		"more nulls":                  {profile.Feature{MissingBefore: 0.3, Missing: 0.9, KS: 0.1}, 1000, ""},
+		"hardly a value before":       {profile.Feature{MissingBefore: 0.98, Missing: 1, KS: 0.1}, 1000, ""},
+		"too few users for that":      {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 40, ""},
+		"zeros":                       {profile.Feature{KS: 0.4, ZeroBefore: 0.6, Zero: true}, 1000, Zeros},
+		"zeros, as nearly all before": {profile.Feature{KS: 0.05, ZeroBefore: 0.95, Zero: true}, 1000, ""},
+		"renamed":                     {profile.Feature{Unseen: 0.4, PSI: 2}, 1000, Renamed},
+		"a new level":                 {profile.Feature{Unseen: 0.05, PSI: 0.3}, 1000, ""},
+		"numbers beyond the range":    {profile.Feature{Unseen: 0.4, PSI: 2, KS: 0.4}, 1000, ""},
+	} {
+		f := LevelFeature{Feature: c.feature, MadePSI: 10}
+		if got := f.broken(c.users); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // What makes a step: company, greatness, the score, or novelties, each beyond what
 // the feature does by itself.
 func TestStepJudges(t *testing.T) {
@@ -47,19 +94,23 @@ func TestStepJudges(t *testing.T) {
 		jumped   int
 		strange  int
 	}{
-		"nothing":                      {[]StepFeature{still, still}, OK, 0, 0},
-		"one alone":                    {[]StepFeature{moved(0.2, 0, 0.2), still}, Warn, 1, 0},
-		"two":                          {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.05, 0.2), still}, Fail, 2, 0},
-		"one and one as ever":          {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.08, 0.2), still}, Warn, 1, 0},
-		"both as ever":                 {[]StepFeature{moved(0.2, 0.14, 0.2), moved(0.11, 0.08, 0.2), still}, OK, 0, 0},
-		"one, far":                     {[]StepFeature{moved(0.3, 0, 0.6), still}, Fail, 1, 0},
-		"one, a great index of little": {[]StepFeature{moved(0.6, 0.3, 0.2), still}, Warn, 1, 0},
-		"one, nulls":                   {[]StepFeature{nulls, still}, Fail, 1, 0},
-		"the score":                    {[]StepFeature{still, moved(0.15, 0, 0.2)}, Fail, 1, 0},
-		"novel":                        {[]StepFeature{novel(0.01, 0, true), still}, Fail, 0, 1},
-		"novel, by chance":             {[]StepFeature{novel(0.01, 0, false), still}, OK, 0, 0},
-		"novel, as ever":               {[]StepFeature{novel(0.01, 0.009, true), still}, OK, 0, 0},
-		"novel, a few of many":         {[]StepFeature{novel(0.001, 0, true), still}, OK, 0, 0},
+		"nothing":                        {[]StepFeature{still, still}, OK, 0, 0},
+		"one alone":                      {[]StepFeature{moved(0.2, 0, 0.2), still}, Warn, 1, 0},
+		"two":                            {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.05, 0.2), still}, Fail, 2, 0},
+		"one and one as ever":            {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.08, 0.2), still}, Warn, 1, 0},
+		"both as ever":                   {[]StepFeature{moved(0.2, 0.14, 0.2), moved(0.11, 0.08, 0.2), still}, OK, 0, 0},
+		"one, far":                       {[]StepFeature{moved(0.3, 0, 0.6), still}, Fail, 1, 0},
+		"one, a great index of little":   {[]StepFeature{moved(0.6, 0.3, 0.2), still}, Warn, 1, 0},
+		"one, nulls":                     {[]StepFeature{nulls, still}, Fail, 1, 0},
+		"the score":                      {[]StepFeature{still, moved(0.15, 0, 0.2)}, Fail, 1, 0},
+		"novel":                          {[]StepFeature{novel(0.01, 0, true), still}, Fail, 0, 1},
+		"what follows the calendar, far": {[]StepFeature{monthly(moved(0.6, 0, 1)), still}, Warn, 1, 0},
+		"what follows the calendar is no company": {[]StepFeature{monthly(moved(0.6, 0, 1)), moved(0.2, 0, 0.2), still}, Warn, 2, 0},
+		"new highs of what grows":                 {[]StepFeature{grows(novel(0.01, 0, true)), still}, OK, 0, 0},
+		"two months of bills within one":          {[]StepFeature{monthly(novel(0.01, 0, true)), still}, OK, 0, 0},
+		"novel, by chance":                        {[]StepFeature{novel(0.01, 0, false), still}, OK, 0, 0},
+		"novel, as ever":                          {[]StepFeature{novel(0.01, 0.009, true), still}, OK, 0, 0},
+		"novel, a few of many":                    {[]StepFeature{novel(0.001, 0, true), still}, OK, 0, 0},
 	} {
 		s := Step{Features: c.features}
 		s.judge(Defaults())
