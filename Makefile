@@ -25,6 +25,10 @@ build: ## bin/churn: static and stripped, its version from git
 test: ## all tests
 	go test ./...
 
+.PHONY: docs-test
+docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
+	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md docs/adr/*.md
+
 .PHONY: check
 check: format vet staticcheck tidy test-race fuzz-seeds ## what must hold before a change lands
 
