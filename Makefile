@@ -79,6 +79,14 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
 
+.PHONY: monitoring-rules
+monitoring-rules: ## deploy/monitoring/prometheusrule.yaml anew, from rules.yml
+	@cd deploy/monitoring && { \
+	  echo '# Made from rules.yml by `make monitoring-rules`.'; \
+	  echo 'apiVersion: monitoring.coreos.com/v1'; echo 'kind: PrometheusRule'; \
+	  echo 'metadata:'; echo '  name: churn'; echo '  labels:'; echo '    app.kubernetes.io/name: churn'; \
+	  echo 'spec:'; sed -n '/^groups:/,$$p' rules.yml | sed -E 's/^(.)/  \1/'; } > prometheusrule.yaml
+
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
 test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
