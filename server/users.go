@@ -171,8 +171,8 @@ func (c usersCollector) risks(snapshot Snapshot, out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value)
 	}
 	tiers := prometheus.NewDesc("churn_snapshot_tier_users", "Users of the latest scored snapshot, by tier of their risk.", []string{"tier"}, nil)
-	for tier, users := range snapshot.Tiers {
-		out <- prometheus.MustNewConstMetric(tiers, prometheus.GaugeValue, float64(users), tier)
+	for _, tier := range []string{"low", "medium", "high"} { // one that is empty, too
+		out <- prometheus.MustNewConstMetric(tiers, prometheus.GaugeValue, float64(snapshot.Tiers[tier]), tier)
 	}
 	send("churn_snapshot_mean_risk", "Mean risk of the users of the latest scored snapshot.", snapshot.MeanRisk)
 	p, err := c.s.prospect(context.Background(), &snapshot)
