@@ -181,11 +181,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 FUZZSERVER ?= 60
 .PHONY: fuzz-server
-fuzz-server: ## the decoders of the server, FUZZSERVER seconds in all; what a target finds stays in its testdata/fuzz
-	@set -e; targets=; for p in ./server ./internal/serving/...; do \
-	  for q in $$(go list $$p); do for f in $$(go test -list '^Fuzz' $$q | grep '^Fuzz'); do targets="$$targets $$q:$$f"; done; done; done; \
-	set -- $$targets; each=$$(( ($(FUZZSERVER) + $$# - 1) / $$# )); \
-	for t; do echo "$$t for $${each}s"; go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $${each}s -fuzzminimizetime 5x $${t%:*}; done
+fuzz-server: ## each decoder of the server for FUZZSERVER seconds, one on a core; what a target finds stays in its testdata/fuzz
+	@for p in $$(go list ./server ./internal/serving/...); do go test -list '^Fuzz' $$p | sed -n "s|^Fuzz.*|$$p &|p"; done | \
+	xargs -n 2 -P $$(nproc) sh -c 'echo "$$1 for $(FUZZSERVER)s"; go test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZSERVER)s -fuzzminimizetime 5x -parallel 1 $$0'
 
 .PHONY: bench
 bench: build ## benchmarks of the packages, then a table of the data path
