@@ -21,67 +21,15 @@ demo-drift: build ## quiet, drift, alarm, retrain, recovery on simulated data, a
 build: ## bin/churn: static and stripped, its version from git
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/churn .
 
-.PHONY: lint
-lint: format vet staticcheck tidy ## what a reader of the code would find first
-
-GOVULNCHECK := v1.9.0
-.PHONY: vuln
-vuln: ## known vulnerabilities in what the program calls (asks vuln.go.dev)
-	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) ./...
-
-.PHONY: scan
-scan: ## known vulnerabilities in the image that `make image` built; fails at a serious one that can be mended (needs trivy)
-	trivy image --exit-code 1 --ignore-unfixed --severity HIGH,CRITICAL $(or $(IMAGE),churn:dev)
-
-# What people install: an archive for each platform, their digests and the list of
-# what is inside. The same commit gives the same bytes, anywhere: paths are
-# trimmed, and times are those of the commit. Needs GNU tar.
-DIST ?= dist
-PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
-CYCLONEDX := v1.10.0
-EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-.PHONY: release
-release: ## DIST (dist): an archive for each of PLATFORMS, SBOMs and SHA256SUMS
-	rm -rf $(DIST) && mkdir -p $(DIST)
-	@set -e; for platform in $(PLATFORMS); do \
-	  os=$${platform%/*} arch=$${platform#*/} name=churn_$(VERSION)_$${platform%/*}_$${platform#*/}; exe=churn; test $$os != windows || exe=churn.exe; \
-	  mkdir $(DIST)/$$name && cp README.md CHANGELOG.md config.yaml $(DIST)/$$name; \
-	  GOOS=$$os GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(DIST)/$$name/$$exe .; \
-	  tar -C $(DIST) --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u=rwX -cf - $$name | gzip -9n >$(DIST)/$$name.tar.gz; \
-	  rm -r $(DIST)/$$name; echo $(DIST)/$$name.tar.gz; \
-	done
-	$(MAKE) --no-print-directory sbom
-	cd $(DIST) && sha256sum * >SHA256SUMS
-
-.PHONY: sbom
-sbom: ## DIST/churn_VERSION.cdx.json: every module in the program, with its licence (CycloneDX)
-	mkdir -p $(DIST)
-	GOFLAGS=-buildvcs=false go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX) app -json -licenses -std -noserial -notimestamp -output $(DIST)/churn_$(VERSION).cdx.json -main . .
-
-.PHONY: release-check
-release-check: release ## the release once more, without the build cache: fails where its bytes are others
-	GOCACHE=$$(mktemp -d) $(MAKE) --no-print-directory release DIST=$(DIST)-again
-	cmp $(DIST)/SHA256SUMS $(DIST)-again/SHA256SUMS
-	rm -rf $(DIST)-again
-
-.PHONY: sign
-sign: ## DIST/SHA256SUMS.sigstore.json: a signature without a key, by who runs it (needs cosign, and a login or a workflow's token)
-	cosign sign-blob --yes --bundle $(DIST)/SHA256SUMS.sigstore.json $(DIST)/SHA256SUMS
-
-.PHONY: publish-image
-publish-image: ## push the image that `make image` built as IMAGE_TO (registry/name:tag), and sign its digest (needs docker and cosign; REGISTRY_USER, REGISTRY_PASSWORD)
-	@test -n "$(IMAGE_TO)" || { echo "publish-image: say where to: make publish-image IMAGE_TO=registry/name:tag"; exit 1; }
-	@echo "$$REGISTRY_PASSWORD" | docker login --username "$$REGISTRY_USER" --password-stdin $(firstword $(subst /, ,$(IMAGE_TO)))
-	docker tag $(or $(IMAGE),churn:dev) $(IMAGE_TO)
-	docker push $(IMAGE_TO)
-	cosign sign --yes "$$(docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE_TO))"
-
 .PHONY: test
 test: ## all tests
 	go test ./...
 
 .PHONY: check
 check: lint test-race fuzz-seeds ## what must hold before a change lands
+
+.PHONY: lint
+lint: format vet staticcheck tidy ## what a reader of the code would find first
 
 .PHONY: format
 format: ## fails if gofmt would change a file
@@ -178,6 +126,58 @@ fuzz: ## each fuzz target for FUZZTIME
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$p || exit 1; \
 	  done; done
+
+GOVULNCHECK := v1.9.0
+.PHONY: vuln
+vuln: ## known vulnerabilities in what the program calls (asks vuln.go.dev)
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) ./...
+
+.PHONY: scan
+scan: ## known vulnerabilities in the image that `make image` built; fails at a serious one that can be mended (needs trivy)
+	trivy image --exit-code 1 --ignore-unfixed --severity HIGH,CRITICAL $(or $(IMAGE),churn:dev)
+
+# What people install: an archive for each platform, their digests and the list of
+# what is inside. The same commit gives the same bytes, anywhere: paths are
+# trimmed, and times are those of the commit. Needs GNU tar.
+DIST ?= dist
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+CYCLONEDX := v1.10.0
+EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+.PHONY: release
+release: ## DIST (dist): an archive for each of PLATFORMS, SBOMs and SHA256SUMS
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	@set -e; for platform in $(PLATFORMS); do \
+	  os=$${platform%/*} arch=$${platform#*/} name=churn_$(VERSION)_$${platform%/*}_$${platform#*/}; exe=churn; test $$os != windows || exe=churn.exe; \
+	  mkdir $(DIST)/$$name && cp README.md CHANGELOG.md config.yaml $(DIST)/$$name; \
+	  GOOS=$$os GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(DIST)/$$name/$$exe .; \
+	  tar -C $(DIST) --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u=rwX -cf - $$name | gzip -9n >$(DIST)/$$name.tar.gz; \
+	  rm -r $(DIST)/$$name; echo $(DIST)/$$name.tar.gz; \
+	done
+	$(MAKE) --no-print-directory sbom
+	cd $(DIST) && sha256sum * >SHA256SUMS
+
+.PHONY: sbom
+sbom: ## DIST/churn_VERSION.cdx.json: every module in the program, with its licence (CycloneDX)
+	mkdir -p $(DIST)
+	GOFLAGS=-buildvcs=false go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX) app -json -licenses -std -noserial -notimestamp -output $(DIST)/churn_$(VERSION).cdx.json -main . .
+
+.PHONY: release-check
+release-check: release ## the release once more, without the build cache: fails where its bytes are others
+	GOCACHE=$$(mktemp -d) $(MAKE) --no-print-directory release DIST=$(DIST)-again
+	cmp $(DIST)/SHA256SUMS $(DIST)-again/SHA256SUMS
+	rm -rf $(DIST)-again
+
+.PHONY: sign
+sign: ## DIST/SHA256SUMS.sigstore.json: a signature without a key, by who runs it (needs cosign, and a login or a workflow's token)
+	cosign sign-blob --yes --bundle $(DIST)/SHA256SUMS.sigstore.json $(DIST)/SHA256SUMS
+
+.PHONY: publish-image
+publish-image: ## push the image that `make image` built as IMAGE_TO (registry/name:tag), and sign its digest (needs docker and cosign; REGISTRY_USER, REGISTRY_PASSWORD)
+	@test -n "$(IMAGE_TO)" || { echo "publish-image: say where to: make publish-image IMAGE_TO=registry/name:tag"; exit 1; }
+	@echo "$$REGISTRY_PASSWORD" | docker login --username "$$REGISTRY_USER" --password-stdin $(firstword $(subst /, ,$(IMAGE_TO)))
+	docker tag $(or $(IMAGE),churn:dev) $(IMAGE_TO)
+	docker push $(IMAGE_TO)
+	cosign sign --yes "$$(docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE_TO))"
 
 FUZZSERVER ?= 60
 .PHONY: fuzz-server
