@@ -55,6 +55,32 @@ test-race: ## all tests, the import table among them, with the race detector and
 test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
 	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKillRe' ./internal/cli
 
+.deploy/venv/complete: .ci/deploy/requirements.txt
+	rm -rf .deploy/venv
+	python3 -m venv .deploy/venv
+	.deploy/venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+ACTIONLINT := v1.7.12
+.PHONY: deploy-check
+deploy-check: build .deploy/venv/complete .clients/promtool ## manifests, rules, dashboards, workflows and scripts against types, tests and the real program, without a cluster (needs Python, pip and Debian)
+	CHURN_BINARY=$(CURDIR)/bin/churn go -C .ci/deploy test ./...
+	go -C .ci/deploy vet ./...
+	go -C .ci/deploy run . -repo $(CURDIR) -churn $(CURDIR)/bin/churn
+	.clients/promtool check config deploy/monitoring/prometheus.yml
+	cd deploy/monitoring && $(CURDIR)/.clients/promtool check rules rules.yml && $(CURDIR)/.clients/promtool test rules rules_test.yml rules_days_test.yml
+	.deploy/venv/bin/yamllint --strict -c .ci/deploy/yamllint.yml $$(git ls-files '*.yml' '*.yaml')
+	.deploy/venv/bin/shellcheck $$(git ls-files | xargs -d '\n' awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
+	PATH=$(CURDIR)/.deploy/venv/bin:$$PATH go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
+
+.PHONY: monitoring-rules
+monitoring-rules: ## deploy/monitoring/prometheusrule.yaml anew, from rules.yml
+	@cd deploy/monitoring && { \
+	  echo '# Made from rules.yml by `make monitoring-rules`.'; \
+	  echo 'apiVersion: monitoring.coreos.com/v1'; echo 'kind: PrometheusRule'; \
+	  echo 'metadata:'; echo '  name: churn'; echo '  labels:'; echo '    app.kubernetes.io/name: churn'; \
+	  echo 'spec:'; sed -n '/^groups:/,$$p' rules.yml | sed -E 's/^(.)/  \1/'; } > prometheusrule.yaml
+
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):
 	GOBIN=$(CURDIR)/.s3/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
@@ -81,32 +107,6 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 .PHONY: test-clients
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
-
-.deploy/venv/complete: .ci/deploy/requirements.txt
-	rm -rf .deploy/venv
-	python3 -m venv .deploy/venv
-	.deploy/venv/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
-
-ACTIONLINT := v1.7.12
-.PHONY: deploy-check
-deploy-check: build .deploy/venv/complete .clients/promtool ## manifests, rules, dashboards, workflows and scripts against types, tests and the real program, without a cluster (needs Python, pip and Debian)
-	CHURN_BINARY=$(CURDIR)/bin/churn go -C .ci/deploy test ./...
-	go -C .ci/deploy vet ./...
-	go -C .ci/deploy run . -repo $(CURDIR) -churn $(CURDIR)/bin/churn
-	.clients/promtool check config deploy/monitoring/prometheus.yml
-	cd deploy/monitoring && $(CURDIR)/.clients/promtool check rules rules.yml && $(CURDIR)/.clients/promtool test rules rules_test.yml rules_days_test.yml
-	.deploy/venv/bin/yamllint --strict -c .ci/deploy/yamllint.yml $$(git ls-files '*.yml' '*.yaml')
-	.deploy/venv/bin/shellcheck $$(git ls-files | xargs -d '\n' awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
-	PATH=$(CURDIR)/.deploy/venv/bin:$$PATH go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
-
-.PHONY: monitoring-rules
-monitoring-rules: ## deploy/monitoring/prometheusrule.yaml anew, from rules.yml
-	@cd deploy/monitoring && { \
-	  echo '# Made from rules.yml by `make monitoring-rules`.'; \
-	  echo 'apiVersion: monitoring.coreos.com/v1'; echo 'kind: PrometheusRule'; \
-	  echo 'metadata:'; echo '  name: churn'; echo '  labels:'; echo '    app.kubernetes.io/name: churn'; \
-	  echo 'spec:'; sed -n '/^groups:/,$$p' rules.yml | sed -E 's/^(.)/  \1/'; } > prometheusrule.yaml
 
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
