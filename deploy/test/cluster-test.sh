@@ -27,7 +27,10 @@ fail() {
   exit 1
 }
 show() { # what a command prints, with the command
-  printf '$ %s\n' "${*/#k/kubectl -n churn}"
+  case $1 in
+    k) printf '$ kubectl -n churn %s\n' "${*:2}" ;;
+    *) printf '$ %s\n' "$*" ;;
+  esac
   "$@" 2>&1
 }
 k() { "${KUBECTL[@]}" -n churn "$@"; }
@@ -46,6 +49,7 @@ until_true() { # SECONDS WHAT COMMAND...
 # only a warning for the Deployment, its pods are refused.
 applied() {
   local said
+  echo "\$ kubectl apply -k ${1/#$work/COPY}"
   said=$("${KUBECTL[@]}" apply -k "$1" 2>&1) || { echo "$said"; fail "apply -k $1"; }
   echo "$said"
   ! grep -qi '^warning' <<<"$said" || fail "apply -k $1 warns"
@@ -69,7 +73,7 @@ all_serve() { # VERSION
   local pod
   for pod in $(pods); do [[ $(version_of "$pod") == "$1" ]] || return 1; done
 }
-production() { churn --json registry list | sed -n 's/.*"production": *"\([^"]*\)".*/\1/p' | head -1; }
+production() { churn --json registry list | sed -n 's/.*"production": *"\([^"]*\)".*/\1/p' | sed -n 1p; }
 # job runs a CronJob's Job now and waits for its end.
 job() { # NAME CRONJOB
   show k create job "$1" --from="cronjob/$2"
@@ -96,7 +100,7 @@ load() { # NAME RATE SECONDS [BODY]
   k delete pod "$1" --ignore-not-found --wait >/dev/null
   sed "s/@NAME@/$1/; s/@RATE@/$2/; s/@SECONDS@/$3/; s/@BODY@/${4:-0}/" "$here/load.yaml" | k apply -f - >/dev/null
 }
-loading() { k get pod "$1" -o jsonpath='{.status.initContainerStatuses[0].state.running.startedAt}' | grep -q .; }
+loading() { k get pod "$1" -o jsonpath='{.status.initContainerStatuses[0].state.running.startedAt}' | grep . ; }
 loaded() { # NAME; until it has begun, and its first requests are under way
   until_true 120 "the load $1" loading "$1"
   sleep 3
@@ -134,7 +138,7 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
-"${KUBECTL[@]}" version | grep Server
+"${KUBECTL[@]}" version 2>/dev/null | grep Server
 ! k get pods -o name 2>/dev/null | grep -q . || fail "the namespace churn is in use on this cluster; delete it first"
 
 step "images"
@@ -144,7 +148,7 @@ step "images"
 ok "churn:dev, churn:next and churn-test:dev are built and loaded"
 
 step "a fresh apply converges by itself"
-show applied deploy
+applied deploy
 ok "no warning of pod security"
 until_true 300 "churn-serve alive without a model" bash -c "[[ \$(${KUBECTL[*]} -n churn get pods -l app.kubernetes.io/component=serve -o jsonpath='{.items[*].status.containerStatuses[0].started}') == 'true true' ]]"
 show k get pods
@@ -168,15 +172,16 @@ key=$(sed -n 's/.*"key": *"\([^"]*\)".*/\1/p' "$work/key.json")
 sed -n 's/.*"line": *"\([^"]*\)".*/\1/p' "$work/key.json" >"$work/keys"
 targets
 variant dev
-applied "$work/deploy" >/dev/null
+applied "$work/deploy" | sed "/unchanged$/d"
 until_true 300 "the key in force" admitted
 same_pods "keys"
 
 step "a prediction through the Service"
 load answer 2 1 -1
 none_failed answer
-bodies answer | cut -c1-400
-bodies answer | grep -q '"churn_risk":' || fail "no prediction"
+bodies answer >"$work/bodies"
+cut -c1-300 "$work/bodies"
+grep -q '^{"user_id":"u1","churn_risk":0\.' "$work/bodies" || fail "no prediction"
 
 step "new data, scored and watched: a drift that shows as a failed Job"
 new_data 373 acquisition@2026-01-06
@@ -205,7 +210,7 @@ printf 'in production: %s, latest: %s\n' "$was" "$latest"
 [[ $latest != v0002 ]] || fail "the retrain made no version"
 if [[ $was != "$latest" ]]; then
   echo "held: promoted by hand, so that there is something to follow"
-  show churn promote "$latest" --force --reason "cluster test" | head -2
+  show churn promote "$latest" --force --reason "cluster test" | sed -n 1,2p
 fi
 until_true 30 "churn-serve follows to $latest" all_serve "$latest"
 ok "every pod serves $latest"
@@ -247,7 +252,7 @@ load update 50 75
 loaded update
 variant next
 show k delete job churn-seed --ignore-not-found # a Job cannot be changed
-applied "$work/deploy" >/dev/null
+applied "$work/deploy" | sed "/unchanged$/d"
 show k rollout status deployment/churn-serve --timeout=180s
 churn version
 [[ $(churn version) == *cluster-test-2* ]] || fail "the image is the old one"
@@ -259,28 +264,28 @@ echo 'CHURN_SCORE_REASONS=99' >>"$work/deploy/base/cluster.env"
 load setting 50 40
 loaded setting
 k delete job churn-seed --ignore-not-found >/dev/null
-applied "$work/deploy" >/dev/null
-until_true 60 "a pod that refuses the setting" bash -c "${KUBECTL[*]} -n churn get pods -l app.kubernetes.io/component=serve -o jsonpath='{.items[*].status.containerStatuses[0].lastState.terminated.exitCode}' | grep -qw 78"
+applied "$work/deploy" | sed "/unchanged$/d"
+until_true 60 "a pod that refuses the setting" bash -c "${KUBECTL[*]} -n churn get pods -l app.kubernetes.io/component=serve -o jsonpath='{.items[*].status.containerStatuses[0].lastState.terminated.exitCode}' | grep -w 78"
 show k get pods -l app.kubernetes.io/component=serve
 show k rollout undo deployment/churn-serve
 show k rollout status deployment/churn-serve --timeout=120s
 none_failed setting
 variant next
 k delete job churn-seed --ignore-not-found >/dev/null
-applied "$work/deploy" >/dev/null
+applied "$work/deploy" | sed "/unchanged$/d"
 k rollout status deployment/churn-serve --timeout=120s
 
 step "a pod deleted under load"
 load deleted 50 40
 loaded deleted
-show k delete pod "$(pods | head -1)" --wait=false
+show k delete pod "$(pods | sed -n 1p)" --wait=false
 none_failed deleted
 k rollout status deployment/churn-serve --timeout=120s
 
 step "a pod killed under load"
 load killed 50 40
 loaded killed
-show k delete pod "$(pods | head -1)" --grace-period=0 --force
+show k delete pod "$(pods | sed -n 1p)" --grace-period=0 --force
 counted killed
 ((failed <= requests / 50)) || fail "more than 2% of the requests failed"
 [[ $failed == 0 ]] || grep -A5 '^Error Set' "$work/report"
@@ -288,12 +293,12 @@ k rollout status deployment/churn-serve --timeout=120s
 ok "$failed of $requests requests failed; two pods are ready again"
 
 step "a node drained against the budget, under load"
-node=$(k get pod "$(pods | head -1)" -o jsonpath='{.spec.nodeName}')
+node=$(k get pod "$(pods | sed -n 1p)" -o jsonpath='{.spec.nodeName}')
 cordoned=$node
 load drained 50 60
 loaded drained
 show k get pdb churn-serve
-"${KUBECTL[@]}" drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=40s --pod-selector=app.kubernetes.io/component=serve 2>&1 | sort | uniq -c | sort -rn | head -12 || true
+"${KUBECTL[@]}" drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=40s --pod-selector=app.kubernetes.io/component=serve 2>&1 | sort | uniq -c | sort -rn || true
 show k get pods -l app.kubernetes.io/component=serve
 "${KUBECTL[@]}" uncordon "$node"
 cordoned=
