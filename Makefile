@@ -74,8 +74,8 @@ test-race: ## all tests, the import table among them, with the race detector and
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: test-kill
-test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
-	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKillRe' ./internal/cli
+test-kill: ## kills at random moments of promote, rollback, gc, retrain and score --shard
+	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKill(Re|Shards)' ./internal/cli
 
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):
@@ -104,6 +104,11 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
 
+.PHONY: test-shells
+test-shells: ## completion in bash, zsh and fish, the manual page under man, groff and mandoc (installs them on Debian)
+	@for c in bash zsh fish man groff mandoc; do command -v $$c || { apt-get update && apt-get install -y --no-install-recommends bash zsh fish man-db groff mandoc; break; }; done >/dev/null
+	CHURN_TEST_SHELLS=1 go test -count=1 -run '^Test(Shells|Manual)$$' ./internal/cli
+
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser
 test-browser: build ## the dashboard in headless Chromium: looks, works, is accessible, with and without scripts (installs chromium and npm on Debian)
@@ -125,11 +130,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 FUZZSERVER ?= 60
 .PHONY: fuzz-server
-fuzz-server: ## the decoders of the server, FUZZSERVER seconds in all; what a target finds stays in its testdata/fuzz
-	@set -e; targets=; for p in ./server ./internal/serving/...; do \
-	  for q in $$(go list $$p); do for f in $$(go test -list '^Fuzz' $$q | grep '^Fuzz'); do targets="$$targets $$q:$$f"; done; done; done; \
-	set -- $$targets; each=$$(( ($(FUZZSERVER) + $$# - 1) / $$# )); \
-	for t; do echo "$$t for $${each}s"; go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $${each}s -fuzzminimizetime 5x $${t%:*}; done
+fuzz-server: ## each decoder of the server for FUZZSERVER seconds, one on a core; what a target finds stays in its testdata/fuzz
+	@for p in $$(go list ./server ./internal/serving/...); do go test -list '^Fuzz' $$p | sed -n "s|^Fuzz.*|$$p &|p"; done | \
+	xargs -n 2 -P $$(nproc) sh -c 'echo "$$1 for $(FUZZSERVER)s"; go test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZSERVER)s -fuzzminimizetime 5x -parallel 1 $$0'
 
 .PHONY: bench
 bench: build ## benchmarks of the packages, then a table of the data path

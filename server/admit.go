@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -31,8 +32,33 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		if err := s.limitBody(c); err != nil {
 			return err
 		}
+		if err := r.queried(c); err != nil {
+			return err
+		}
 		return r.handle(c)
 	}
+}
+
+// queried refuses a query with names that the route does not have: one that is
+// misspelt must not be passed over.
+func (r *route) queried(c echo.Context) error {
+	if c.Request().URL.RawQuery == "" || r.query == nil {
+		return nil
+	}
+	expected := "no query"
+	if len(r.query) > 0 {
+		expected = "only " + strings.Join(r.query, ", ")
+	}
+	var faults Faults
+	for _, name := range sortedKeys(c.QueryParams()) {
+		if !slices.Contains(r.query, name) {
+			faults = append(faults, Fault{Field: "?" + clip(name), Got: "a name that is not known", Expected: expected})
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
 }
 
 // authorise checks the key of a request against the scope of its route.
@@ -107,12 +133,12 @@ func limitedBy(k *call) string {
 }
 
 // checkExposure refuses to answer a network without keys.
-func (s *Server) checkExposure() error {
-	if len(s.keys.inForce()) > 0 || s.params.Insecure || loopback(s.params.Address) {
+func (p *Params) checkExposure(keys []Key) error {
+	if len(keys) > 0 || p.Insecure || loopback(p.Address) {
 		return nil
 	}
 	return fmt.Errorf("serve.address: other machines can reach %s, and there are no API keys; make one with `churn key new NAME`, put its line into a file and name it with --set serve.keys_file=FILE (or into CHURN_API_KEYS); "+
-		"or listen on 127.0.0.1; or set serve.insecure=true where a proxy in front checks who asks", s.params.Address)
+		"or listen on 127.0.0.1; or set serve.insecure=true where a proxy in front checks who asks", p.Address)
 }
 
 // guardHost wraps the handler of a server that needs no keys because only this

@@ -34,6 +34,7 @@ type reader struct {
 	strict   bool   // what is not known is a fault
 	lax      bool   // the decoder lets names stand twice
 	suspect  bool   // one may
+	latest   string // date that a snapshot can be of
 	faults   Faults
 	warnings Faults
 }
@@ -224,14 +225,25 @@ func (r *reader) unknown(expected string) error {
 	if err := r.skip(); err != nil {
 		return err
 	}
-	list := &r.warnings
-	if r.strict {
-		list = &r.faults
-	}
-	if len(*list) < maxFaults {
-		*list = append(*list, Fault{Field: string(r.decoder.StackPointer()), Got: "a name that is not known", Expected: expected})
-	}
+	r.impossible("a name that is not known", expected)
 	return nil
+}
+
+// impossible notes that the value read last cannot be what it should: a fault
+// where the settings are strict, else a warning.
+func (r *reader) impossible(got, expected string) {
+	if r.strict {
+		r.fault(got, expected)
+		return
+	}
+	r.warn(got, expected)
+}
+
+// warn notes what is odd with the value that was read last.
+func (r *reader) warn(got, expected string) {
+	if len(r.warnings) < maxFaults {
+		r.warnings = append(r.warnings, Fault{Field: string(r.decoder.StackPointer()), Got: got, Expected: expected})
+	}
 }
 
 // clip shortens what a client has sent, to be shown to it.
@@ -255,6 +267,7 @@ func (r *reader) number(binary bool) (float64, error) {
 		x, err := strconv.ParseFloat(string(v), 64)
 		if err != nil {
 			r.fault(clip(string(v)), "a number that 64 bits can hold, up to 1.8e308")
+			return math.NaN(), nil
 		}
 		return x, nil
 	case kind == jsontext.KindNull:

@@ -1,6 +1,10 @@
 package server
 
-import "math"
+import (
+	"math"
+	"slices"
+	"strconv"
+)
 
 // inputs finds the inputs of a model by name. It is read-only once made.
 type inputs struct {
@@ -96,7 +100,9 @@ func (r *reader) instance(in *inputs, to *instance) error {
 		case "snapshot_date":
 			r.suspicious(hasDate)
 			hasDate = true
-			to.asOf, err = r.date()
+			if to.asOf, err = r.date(); to.asOf > r.latest {
+				r.impossible(strconv.Quote(to.asOf), "a date that is not after today")
+			}
 		case "features":
 			r.suspicious(hasFeatures)
 			hasFeatures = true
@@ -134,11 +140,66 @@ func (r *reader) features(in *inputs, row *Row) error {
 			err = r.unknown("a feature that the model reads; GET /model lists them")
 		case k >= 0:
 			row.Numeric[k], err = r.number(in.numeric[k].Binary)
+			r.check(&in.numeric[k], row.Numeric[k])
 		default:
 			var text []byte
 			text, err = r.text()
 			row.Categorical[^k] = in.text(text)
+			if in.categorical[^k].unseen(row.Categorical[^k]) {
+				r.warn(strconv.Quote(clip(row.Categorical[^k])), unseenExpected)
+			}
 		}
 		return err
 	})
+}
+
+// doubt returns what a number should be that the feature's definition does not
+// allow (impossible), or that lies so far from those of training that the model
+// can only guess: more than their whole range away. What grows from week to
+// week, such as the days since signup, may leave that range by itself. "" means
+// that nothing is odd.
+func (x *Input) doubt(v float64) (expected string, impossible bool) {
+	switch {
+	case math.IsNaN(v):
+	case x.Least != nil && v < *x.Least, x.Most != nil && v > *x.Most, x.Binary && v != 0 && v != 1:
+		return x.possible(), true
+	case x.Min == nil || x.Max == nil:
+	case v < *x.Min-(*x.Max-*x.Min), v > *x.Max+(*x.Max-*x.Min):
+		return "a value as in training, from " + shown(*x.Min) + " to " + shown(*x.Max), false
+	}
+	return "", false
+}
+
+// possible says which numbers a feature can have.
+func (x *Input) possible() string {
+	switch {
+	case x.Binary:
+		return "0 or 1"
+	case x.Most == nil:
+		return shown(*x.Least) + " or more"
+	case x.Least == nil:
+		return shown(*x.Most) + " or less"
+	}
+	return "a number from " + shown(*x.Least) + " to " + shown(*x.Most)
+}
+
+func shown(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
+
+// unseen reports whether training has not seen a categorical value, as far as
+// its values are known.
+func (x *Input) unseen(value string) bool {
+	return value != "" && len(x.Levels) > 0 && !x.More && !slices.Contains(x.Levels, value)
+}
+
+// unseenExpected is what stands beside a value that training has not seen.
+const unseenExpected = "a value as in training; GET /model lists them"
+
+// check notes what is odd with a number.
+func (r *reader) check(x *Input, v float64) {
+	switch expected, impossible := x.doubt(v); {
+	case impossible:
+		r.impossible(shown(v), expected)
+	case expected != "":
+		r.warn(shown(v), expected)
+	}
 }

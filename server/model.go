@@ -9,8 +9,8 @@ import (
 // modelRoutes tell of the model in use, and change it.
 func (s *Server) modelRoutes() []route {
 	return []route{
-		{method: http.MethodGet, path: "/model", scope: ScopeRead, handle: s.model},
-		{method: http.MethodPost, path: "/admin/reload", scope: ScopeAdmin, handle: s.reload},
+		{method: http.MethodGet, path: "/model", scope: ScopeRead, query: []string{}, handle: s.model},
+		{method: http.MethodPost, path: "/admin/reload", scope: ScopeAdmin, query: []string{}, handle: s.reload},
 	}
 }
 

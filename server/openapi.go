@@ -235,7 +235,7 @@ func expects(k Kind, o operation, r route) bool {
 	case Slow, TooLarge, MediaType:
 		return o.request != nil
 	case Invalid:
-		return o.request != nil || o.query != nil
+		return o.request != nil || r.query != nil || o.query != nil
 	case Gone:
 		return r.path == "/users"
 	case Conflict:

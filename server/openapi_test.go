@@ -75,6 +75,9 @@ func TestContract(t *testing.T) {
 		status                 int
 	}{
 		{"POST", "/predict", "/predict", `{"user_id":"u","features":{"events_7d":1,"plan":"free","is_paid":true,"quiz_avg_score":null}}`, 200},
+		{"POST", "/predict", "/predict", `{"user_id":"u","features":{"events_7d":-1}}`, 422},
+		{"POST", "/predict", "/predict", `{"user_id":"u","features":{"is_paid":0.5}}`, 422},
+		{"POST", "/predict", "/predict", `{"user_id":"u","features":{"quiz_avg_score":101}}`, 422},
 		{"POST", "/predict", "/predict", `{"user_id":12345678901234567890,"snapshot_date":"2026-04-30","features":{}}`, 200},
 		{"POST", "/predict", "/predict", `{"user_id":"u","snapshot_date":null,"features":{}}`, 200},
 		{"POST", "/predict", "/predict", `{"user_id":"","features":{}}`, 422},

@@ -23,7 +23,7 @@ type Params struct {
 	MaxConnections    int           `mapstructure:"max_connections"`     // open at a time; more wait to be accepted
 	DrainDelay        time.Duration `mapstructure:"drain_delay"`         // from not ready to no new connections
 	DrainTimeout      time.Duration `mapstructure:"drain_timeout"`       // for requests under way, after it
-	Strict            bool          `mapstructure:"strict"`              // unknown features are faults, not warnings
+	Strict            bool          `mapstructure:"strict"`              // unknown features and impossible values are faults, not warnings
 	KeysFile          string        `mapstructure:"keys_file"`           // of API keys; "" = those of the environment
 	Insecure          bool          `mapstructure:"insecure"`            // answer a network without keys
 	RateLimit         float64       `mapstructure:"rate_limit"`          // requests a second and client; 0 = no limit

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -10,9 +11,9 @@ import (
 // predictRoutes answer with risks.
 func (s *Server) predictRoutes() []route {
 	return []route{
-		{method: http.MethodPost, path: "/predict", scope: ScopePredict, handle: s.predict},
-		{method: http.MethodPost, path: "/predict/batch", scope: ScopePredict, handle: s.predictBatch},
-		{method: http.MethodPost, path: "/predict/events", scope: ScopePredict, handle: s.predictEvents},
+		{method: http.MethodPost, path: "/predict", scope: ScopePredict, query: []string{"reasons"}, handle: s.predict},
+		{method: http.MethodPost, path: "/predict/batch", scope: ScopePredict, query: []string{"reasons"}, handle: s.predictBatch},
+		{method: http.MethodPost, path: "/predict/events", scope: ScopePredict, query: []string{"reasons"}, handle: s.predictEvents},
 	}
 }
 
@@ -50,6 +51,7 @@ func (s *Server) borrow(c echo.Context, in *inputs, mediaType string) (w *work, 
 		return nil, err
 	}
 	w.open(w.body, s.params.Strict)
+	w.latest = s.options.Now().AddDate(0, 0, 1).Format(time.DateOnly) // somewhere it is tomorrow already
 	return w, nil
 }
 

@@ -22,7 +22,7 @@ func (m summing) Info() ModelInfo {
 }
 
 func (summing) Inputs() (numeric, categorical []Input) {
-	return []Input{{Name: "events_7d"}, {Name: "is_paid", Binary: true}, {Name: "quiz_avg_score"}},
+	return []Input{{Name: "events_7d", Least: new(0.0), Min: new(0.0), Max: new(50.0)}, {Name: "is_paid", Binary: true, Least: new(0.0), Most: new(1.0)}, {Name: "quiz_avg_score", Least: new(0.0), Most: new(100.0)}},
 		[]Input{{Name: "plan", Categorical: true, Levels: []string{"free", "paid"}}, {Name: "country", Categorical: true}}
 }
 
@@ -193,6 +193,71 @@ func TestPredictStrict(t *testing.T) {
 	p := f.wantProblem(t, 422, "POST", "/predict", `{"user_id":"u","features":{"a":1,"events_7d":2,"b":{"c":[]}}}`, jsonHeader, "application/json")
 	if len(p.Errors) != 2 || p.Errors[0].Field != "/features/a" || p.Errors[1].Field != "/features/b" {
 		t.Errorf("%+v", p.Errors)
+	}
+}
+
+// What a feature cannot be is a warning, or a fault where the settings are
+// strict. What is far from training is a warning in both, and what lies a little
+// outside of it is neither.
+func TestPredictDoubts(t *testing.T) {
+	for _, c := range []struct {
+		row        string // beside the user
+		field      string // "" = nothing is odd
+		impossible bool
+	}{
+		{`"features":{"events_7d":-1}`, "/features/events_7d", true},
+		{`"features":{"events_7d":-0.0}`, "", false},
+		{`"features":{"events_7d":50}`, "", false},
+		{`"features":{"events_7d":100}`, "", false},
+		{`"features":{"events_7d":100.5}`, "/features/events_7d", false},
+		{`"features":{"events_7d":1e300}`, "/features/events_7d", false},
+		{`"features":{"is_paid":0.5}`, "/features/is_paid", true},
+		{`"features":{"is_paid":2}`, "/features/is_paid", true},
+		{`"features":{"quiz_avg_score":100}`, "", false},
+		{`"features":{"quiz_avg_score":100.1}`, "/features/quiz_avg_score", true},
+		{`"features":{"plan":"gold"}`, "/features/plan", false},
+		{`"features":{"plan":null,"country":"FR"}`, "", false},
+		{`"snapshot_date":"9999-12-31","features":{}`, "/snapshot_date", true},
+	} {
+		body := `{"user_id":"u",` + c.row + `}`
+		lax, _ := predicting(t, false)
+		strict, _ := predicting(t, true)
+		if c.impossible {
+			p := strict.wantProblem(t, 422, "POST", "/predict", body, jsonHeader, "application/json")
+			if len(p.Errors) != 1 || p.Errors[0].Field != c.field {
+				t.Errorf("%s, strictly: %+v", body, p.Errors)
+			}
+		} else {
+			wantWarning(t, strict, body, c.field)
+		}
+		wantWarning(t, lax, body, c.field)
+	}
+}
+
+// wantWarning sends a row and checks the only warning of the answer.
+func wantWarning(t *testing.T, f *fixture, body, field string) {
+	t.Helper()
+	var got Prediction
+	f.post(t, "/predict", body, &got)
+	switch {
+	case field == "" && len(got.Warnings) > 0, field != "" && len(got.Warnings) != 1:
+		t.Errorf("%s: %+v", body, got.Warnings)
+	case field != "" && (got.Warnings[0].Field != field || got.Warnings[0].Got == "" || got.Warnings[0].Expected == ""):
+		t.Errorf("%s: %+v, want one of %s", body, got.Warnings, field)
+	}
+}
+
+// A name in a query that no route reads is refused, since it may be one that is
+// misspelt.
+func TestUnknownQuery(t *testing.T) {
+	f, _ := predicting(t, false)
+	for _, x := range []struct{ method, path, body string }{
+		{"POST", "/predict?reason=0", `{"user_id":"u","features":{}}`}, {"POST", "/predict/batch?limit=3", `{"instances":[]}`}, {"GET", "/model?version=3", ""}, {"GET", "/users/u1?as_of=2026-01-01", ""},
+	} {
+		p := f.wantProblem(t, 422, x.method, x.path, x.body, jsonHeader, "application/json")
+		if len(p.Errors) != 1 || !strings.HasPrefix(p.Errors[0].Field, "?") {
+			t.Errorf("%s: %+v", x.path, p.Errors)
+		}
 	}
 }
 

@@ -22,8 +22,9 @@ type route struct {
 	method, path string
 	scope        Scope
 	handle       echo.HandlerFunc
-	page         bool // for people: no part of the interface's description
-	probe        bool // asked all day by machines: logged at debug level only, never limited
+	query        []string // names that its query may have; nil: the handler looks for itself
+	page         bool     // for people: no part of the interface's description
+	probe        bool     // asked all day by machines: logged at debug level only, never limited
 }
 
 // routes lists all of them. Each file of handlers adds its own list here.

@@ -169,11 +169,7 @@ func (s *schemas) features() object {
 	}
 	properties := object{}
 	for _, x := range s.model.numeric {
-		p := object{"type": []string{"number", "null"}, "minimum": -math.MaxFloat64, "maximum": math.MaxFloat64, "description": describe(x)}
-		if x.Binary {
-			p["type"] = []string{"number", "boolean", "null"}
-		}
-		properties[x.Name] = p
+		properties[x.Name] = s.numeric(x)
 	}
 	for _, x := range s.model.categorical {
 		p := object{"type": []string{"string", "null"}, "maxLength": maxText, "description": describe(x)}
@@ -184,6 +180,25 @@ func (s *schemas) features() object {
 	}
 	o["properties"] = properties
 	return o
+}
+
+// numeric returns the schema of a number. What its feature cannot be is refused
+// only where the settings are strict.
+func (s *schemas) numeric(x Input) object {
+	p := object{"type": []string{"number", "null"}, "minimum": -math.MaxFloat64, "maximum": math.MaxFloat64, "description": describe(x)}
+	if s.strict && x.Least != nil {
+		p["minimum"] = *x.Least
+	}
+	if s.strict && x.Most != nil {
+		p["maximum"] = *x.Most
+	}
+	switch {
+	case x.Binary && s.strict:
+		return object{"enum": []any{0, 1, false, true, nil}, "description": describe(x)}
+	case x.Binary:
+		p["type"] = []string{"number", "boolean", "null"}
+	}
+	return p
 }
 
 // describe says what an input is, in a line.

@@ -21,9 +21,12 @@ type Input struct {
 	Unit        string   `json:"unit,omitempty"`
 	Binary      bool     `json:"binary,omitempty"` // 0 or 1, also given as false or true
 	Null        string   `json:"null"`             // what a missing value means
+	Least       *float64 `json:"least,omitempty"`  // smallest value that its definition allows
+	Most        *float64 `json:"most,omitempty"`   // largest
 	Min         *float64 `json:"min,omitempty"`    // smallest value in training
 	Max         *float64 `json:"max,omitempty"`    // largest
 	Levels      []string `json:"levels,omitempty"` // values in training, of a categorical
+	More        bool     `json:"more,omitempty"`   // training saw rarer values, too
 }
 
 // Row is one snapshot as the model reads it: a value for every input, numeric
@@ -40,7 +43,7 @@ const MaxReasons = 3
 
 // Reason is one cause of a risk, in words.
 type Reason struct {
-	Feature      string  `json:"feature"`
+	Feature      string  `json:"feature" doc:"A theme of inputs, such as recency or videos: what they say together."`
 	Text         string  `json:"text"`
 	Contribution float64 `json:"contribution"` // log-odds above the mean of the training cohort
 }

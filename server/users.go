@@ -18,9 +18,9 @@ import (
 func (s *Server) userRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/users", scope: ScopeRead, handle: s.users},
-		{method: http.MethodGet, path: "/users/:id", scope: ScopeRead, handle: s.user},
-		{method: http.MethodGet, path: "/users/:id/dossier", scope: ScopeRead, handle: s.dossier},
-		{method: http.MethodGet, path: "/snapshots", scope: ScopeRead, handle: s.snapshots},
+		{method: http.MethodGet, path: "/users/:id", scope: ScopeRead, query: []string{}, handle: s.user},
+		{method: http.MethodGet, path: "/users/:id/dossier", scope: ScopeRead, query: []string{}, handle: s.dossier},
+		{method: http.MethodGet, path: "/snapshots", scope: ScopeRead, query: []string{}, handle: s.snapshots},
 	}
 }
 

@@ -54,6 +54,7 @@ type inference struct {
 	users        []string
 	asOf         string   // date that the rows are of
 	unknown      []string // names of tensors that no input has
+	doubtful     []string // of those with a value that is impossible or far from training
 }
 
 // v2Infer scores the rows of a request.
@@ -328,9 +329,42 @@ func (q *inference) column(in *inputs, w *work, t *tensor) error {
 		q.unknown = append(q.unknown, t.name)
 		return nil
 	case place < 0:
-		return q.texts(w, t, func(i int, b []byte) { q.categorical[i*len(in.categorical)+^place] = in.text(b) })
+		odd := false
+		err := q.texts(w, t, func(i int, b []byte) {
+			value := in.text(b)
+			q.categorical[i*len(in.categorical)+^place] = value
+			odd = odd || in.categorical[^place].unseen(value)
+		})
+		q.doubt(t, odd)
+		return err
 	}
-	return q.numbers(w, t, func(i int, x float64) { q.numeric[i*len(in.numeric)+place] = x })
+	return q.checked(w, t, &in.numeric[place], func(i int, x float64) { q.numeric[i*len(in.numeric)+place] = x })
+}
+
+// checked reads the values of a tensor for a numeric input, and doubts them as
+// /predict does.
+func (q *inference) checked(w *work, t *tensor, input *Input, put func(i int, x float64)) error {
+	odd, wrong := false, Fault{}
+	err := q.numbers(w, t, func(i int, x float64) {
+		put(i, x)
+		expected, impossible := input.doubt(x)
+		odd = odd || expected != ""
+		if impossible && wrong.Got == "" {
+			wrong = Fault{Got: shown(x) + " in row " + strconv.Itoa(i), Expected: expected}
+		}
+	})
+	if err == nil && w.strict && wrong.Got != "" {
+		return tensorFault(t, wrong.Got, wrong.Expected)
+	}
+	q.doubt(t, odd)
+	return err
+}
+
+// doubt notes a tensor with an odd value.
+func (q *inference) doubt(t *tensor, odd bool) {
+	if odd {
+		q.doubtful = append(q.doubtful, t.name)
+	}
 }
 
 // texts reads the values of a tensor of texts.
@@ -419,7 +453,8 @@ func (s *Server) sendV2(c echo.Context, w *work, in *inputs, q *inference, score
 }
 
 // appendNotes adds what a client should know of its inputs: tensors that are no
-// input, and inputs without a tensor, for which the model's null rule holds. The
+// input, inputs without a tensor, for which the model's null rule holds, and
+// tensors with a value that is impossible or far from those of training. The
 // protocol knows parameters that are text, and no lists.
 func (q *inference) appendNotes(b []byte, in *inputs) []byte {
 	var missing []string
@@ -433,7 +468,7 @@ func (q *inference) appendNotes(b []byte, in *inputs) []byte {
 	for _, note := range []struct {
 		name  string
 		names []string
-	}{{"unknown", q.unknown}, {"missing", missing}} {
+	}{{"unknown", q.unknown}, {"missing", missing}, {"doubtful", q.doubtful}} {
 		if len(note.names) > 0 {
 			b = appendText(append(b, `,"`+note.name+`":`...), strings.Join(note.names, ","))
 		}

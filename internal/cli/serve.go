@@ -35,7 +35,6 @@ func (s *session) serve(c *cli.Context) (err error) {
 		return err
 	}
 	models := s.follower(r, registry.Production)
-	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
 	users, dossiers := s.users(r), s.dossiers(models)
 	o := server.Options{Params: s.config.Serve.Params, Models: models, Users: users, Dossiers: dossiers,
 		Keys: s.variable(keysName), Now: s.now, Logger: s.log, Version: Version(), Listening: s.listening, Pages: s.pages(r), Monitoring: s.monitoring()}
@@ -46,8 +45,9 @@ func (s *session) serve(c *cli.Context) (err error) {
 	defer func() { err = errors.Join(err, beside.close()) }()
 	running, err := server.New(o)
 	if err != nil {
-		return configError{err}
+		return configError{err} // before a model is loaded for nothing
 	}
+	models.Reload(c.Context) //nolint:errcheck // in its status and in the log; it goes on looking
 	end := following(c.Context, append(beside.follows(s.ledgerFolders()),
 		follows{models.Run, s.ledgerFolders()},
 		follows{users.Run, []string{s.config.Paths.Predictions}},

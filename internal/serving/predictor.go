@@ -3,6 +3,7 @@
 package serving
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -49,26 +50,34 @@ func NewPredictor(m *score.Model, info server.ModelInfo, s Settings) *Predictor 
 	return p
 }
 
-// binary is the unit of features that are false or true.
-const binary = "0 or 1"
-
 // describe fills in the inputs, in the order of the bundle.
 func (p *Predictor) describe() {
 	profile := &p.model.Bundle.Profile
 	for i := range p.model.Index.Catalog {
 		f := &p.model.Index.Catalog[i]
-		in := server.Input{Name: f.Name, Categorical: f.Categorical(), Title: f.Title, Unit: f.Unit, Binary: f.Unit == binary, Null: f.Null}
+		in := server.Input{Name: f.Name, Categorical: f.Categorical(), Title: f.Title, Unit: f.Unit, Binary: f.Binary(), Null: f.Null}
 		if f.Categorical() {
 			in.Levels = levels(profile.Categorical[len(p.categorical)])
+			in.More = profile.Categorical[len(p.categorical)].Cut()
 			p.categorical = append(p.categorical, in)
 			continue
 		}
+		least, most := f.Range()
+		in.Least, in.Most = finite(least), finite(most)
 		if q := profile.Numeric[len(p.numeric)]; len(q.At) > 0 {
 			low, high := q.At[0], q.At[len(q.At)-1]
 			in.Min, in.Max = &low, &high
 		}
 		p.numeric = append(p.numeric, in)
 	}
+}
+
+// finite returns nil for an infinite value.
+func finite(x float64) *float64 {
+	if math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
 }
 
 // levels returns the values that are not null.

@@ -45,6 +45,9 @@ type Level struct {
 	Share float64 `json:"share"`
 }
 
+// Cut reports whether there may be values that are not listed.
+func (l Levels) Cut() bool { return len(l) >= maxLevels }
+
 // maxLevels bounds the size of a profile; rarer values are left out.
 const maxLevels = 50
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Feature declares one column: what it measures, over which window, in which
@@ -18,6 +19,14 @@ type Feature struct {
 	Theme  Theme  `json:"theme"`
 	// Skewed quantities enter a linear model through log(1+x).
 	Skewed bool `json:"skewed,omitempty"`
+	// Grows marks what only grows in a user's life: new highs are what it does.
+	// Neither this nor Monthly bears on the values.
+	Grows bool `json:"-"`
+	// Monthly marks what follows the calendar, since bills come by the month and
+	// months are not equally long: it moves in step for all users.
+	Monthly bool `json:"-"`
+	// Daily marks what tells of the as-of date alone.
+	Daily bool `json:"-"`
 	// Course marks the columns of the original course.
 	Course bool `json:"course,omitempty"`
 
@@ -27,6 +36,39 @@ type Feature struct {
 
 // Categorical reports whether the feature is text.
 func (f *Feature) Categorical() bool { return f.text != nil }
+
+// Units that bound what a feature can be.
+const (
+	unitFlag   = "0 or 1"
+	unitShare  = "share"
+	unitPoints = "points of 100"
+	unitDays   = "days"
+	unitTrend  = "days per week per week"
+)
+
+// Range returns the smallest and the largest value that a numeric feature can
+// have, whatever the data: what lies outside was not computed by its
+// definition. An end that is not bounded is infinite.
+func (f *Feature) Range() (least, most float64) {
+	switch {
+	case f.Unit == unitFlag, f.Unit == unitShare:
+		return 0, 1
+	case f.Unit == unitPoints:
+		return 0, 100
+	case f.Unit == unitDays && f.Window > 0:
+		return 0, float64(f.Window)
+	case f.Unit == unitTrend:
+		return math.Inf(-1), math.Inf(1)
+	}
+	return 0, math.Inf(1)
+}
+
+// Lasting reports whether the feature tells of about a month or more, so that
+// no quiet days empty it.
+func (f *Feature) Lasting() bool { return !f.Daily && (f.Window == 0 || f.Window >= 28) }
+
+// Binary reports whether the feature is false or true, as 0 or 1.
+func (f *Feature) Binary() bool { return f.Unit == unitFlag }
 
 const never = "never null"
 
@@ -59,7 +101,11 @@ func (c *catalogBuilder) number(theme Theme, name, title, unit, null string, val
 func Catalog(p Params) []Feature {
 	c := &catalogBuilder{windows: measured(p)}
 	c.static()
+	from := len(c.list)
 	c.ownDay()
+	for i := from; i < len(c.list); i++ {
+		c.list[i].Daily = true
+	}
 	c.courseWindows(p.WindowsDays)
 	for i := range c.list {
 		c.list[i].Course = true
@@ -69,7 +115,21 @@ func Catalog(p Params) []Feature {
 		c.levels(p)
 		c.money(p)
 	}
-	return c.unique()
+	return marked(c.unique())
+}
+
+// marked marks features that move by themselves.
+func marked(list []Feature) []Feature {
+	for i := range list {
+		f := &list[i]
+		switch {
+		case f.Name == "days_since_signup", f.Name == "days_since_first_activity", f.Name == "active_days_total", f.Name == "amount_total":
+			f.Grows = true
+		case f.Name == "days_since_last_payment", f.Name == "usual_gap_payment", strings.HasPrefix(f.Name, "payment_success_"):
+			f.Monthly = true
+		}
+	}
+	return list
 }
 
 // measured returns the windows that sums are kept for: the configured ones,
@@ -90,9 +150,9 @@ func (c *catalogBuilder) at(window int) int {
 }
 
 func (c *catalogBuilder) static() {
-	c.number(ThemeTenure, "days_since_signup", "days since signup", "days", never, func(s *snapshot) float64 { return float64(s.asOf - s.user.Signup) }).Skewed = true
+	c.number(ThemeTenure, "days_since_signup", "days since signup", unitDays, never, func(s *snapshot) float64 { return float64(s.asOf - s.user.Signup) }).Skewed = true
 	c.add(Feature{Name: "plan", Title: "plan", Unit: "free or paid", Null: never, Theme: ThemePlan, text: func(s *snapshot) string { return s.user.Plan }})
-	c.number(ThemePlan, "is_paid", "is a paying customer", "0 or 1", never, func(s *snapshot) float64 {
+	c.number(ThemePlan, "is_paid", "is a paying customer", unitFlag, never, func(s *snapshot) float64 {
 		if s.user.Paid {
 			return 1
 		}
@@ -115,7 +175,7 @@ func (c *catalogBuilder) ownDay() {
 		}).Skewed = true
 	}
 	count(ThemeActivity, "is_active_day", "was active", func(s *sums) int32 { return s.active })
-	c.list[len(c.list)-1].Unit = "0 or 1"
+	c.list[len(c.list)-1].Unit = unitFlag
 	count(ThemeActivity, "total_events", "events", func(s *sums) int32 { return s.events })
 	count(ThemeLogin, "logins_count", "logins", func(s *sums) int32 { return s.logins })
 	count(ThemeCourse, "enroll_count", "enrolments", func(s *sums) int32 { return s.enrolls })
@@ -126,7 +186,7 @@ func (c *catalogBuilder) ownDay() {
 		return s.day.Minutes
 	}).Skewed = true
 	count(ThemeQuiz, "quiz_attempts_count", "quiz attempts", func(s *sums) int32 { return s.quizzes })
-	c.number(ThemeQuiz, "quiz_avg_score", "mean quiz score on the as-of date", "points of 100", "no score that day", func(s *snapshot) float64 {
+	c.number(ThemeQuiz, "quiz_avg_score", "mean quiz score on the as-of date", unitPoints, "no score that day", func(s *snapshot) float64 {
 		if s.day == nil {
 			return math.NaN()
 		}
@@ -139,14 +199,14 @@ func (c *catalogBuilder) ownDay() {
 
 // courseWindows declares the windows of the data contract.
 func (c *catalogBuilder) courseWindows(windows []int) {
-	c.number(ThemeRecency, "days_since_last_activity", "days since the last activity", "days", "never null; days since signup if never active", (*snapshot).sinceActivity).Skewed = true
+	c.number(ThemeRecency, "days_since_last_activity", "days since the last activity", unitDays, "never null; days since signup if never active", (*snapshot).sinceActivity).Skewed = true
 	counts := []struct {
 		theme       Theme
 		name, title string
 		unit        string
 		get         func(*sums) float64
 	}{
-		{ThemeActivity, "active_days", "active days", "days", func(s *sums) float64 { return float64(s.active) }},
+		{ThemeActivity, "active_days", "active days", unitDays, func(s *sums) float64 { return float64(s.active) }},
 		{ThemeActivity, "events", "events", "events", func(s *sums) float64 { return float64(s.events) }},
 		{ThemeLogin, "logins", "logins", "events", func(s *sums) float64 { return float64(s.logins) }},
 		{ThemeCourse, "enroll", "enrolments", "events", func(s *sums) float64 { return float64(s.enrolls) }},
@@ -162,11 +222,11 @@ func (c *catalogBuilder) courseWindows(windows []int) {
 		}
 	}
 	for _, w := range windows {
-		c.window(ThemeQuiz, "quiz_avg_score", "mean of the daily mean quiz scores", "points of 100", "no score in the window", w,
+		c.window(ThemeQuiz, "quiz_avg_score", "mean of the daily mean quiz scores", unitPoints, "no score in the window", w,
 			func(s *sums) float64 { return ratio(s.dayScores, float64(s.scored)) })
 	}
 	i := c.at(30)
-	c.number(ThemePayment, "payment_fail_rate_30d", "share of payments that failed in the last 30 days", "share", "never null; 0 without payments", func(s *snapshot) float64 {
+	c.number(ThemePayment, "payment_fail_rate_30d", "share of payments that failed in the last 30 days", unitShare, "never null; 0 without payments", func(s *snapshot) float64 {
 		ok, failed := s.windows[i].paymentsOK, s.windows[i].paymentsFailed
 		return float64(failed) / float64(max(ok+failed, 1))
 	}).Window = 30

@@ -3,11 +3,13 @@ package features
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +89,36 @@ func TestBatchEqualsOneAtATime(t *testing.T) {
 	header, _, _ := strings.Cut(string(batch), "\n")
 	if !bytes.Equal(batch, append([]byte(header+"\n"), bytes.Join(single, nil)...)) {
 		t.Error("batch rows differ from rows computed one user and one date at a time")
+	}
+}
+
+// The law: no feature leaves the range that its definition allows.
+func TestWithinRange(t *testing.T) {
+	path, p := prepared(t, 300, 150), Defaults()
+	f, out := open(t, path), filepath.Join(t.TempDir(), "features.csv")
+	if _, err := Run(context.Background(), f, f.Header.Span.Last, p, out, table.CSV, nil); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil || len(rows) < 1000 {
+		t.Fatal(len(rows), err)
+	}
+	for _, x := range Catalog(p) {
+		column := slices.Index(rows[0], x.Name)
+		if x.Categorical() {
+			continue
+		}
+		least, most := x.Range()
+		for _, row := range rows[1:] {
+			if v, err := strconv.ParseFloat(row[column], 64); row[column] != "" && (err != nil || v < least || v > most) {
+				t.Fatalf("%s: %s, want a number from %v to %v (%v)", x.Name, row[column], least, most, err)
+			}
+		}
 	}
 }
 

@@ -21,10 +21,10 @@ func (c *catalogBuilder) gaps(p Params) {
 		{ThemeSupport, "support_ticket", "support ticket", func(s *snapshot) *rhythm { return &s.support }},
 	}
 	for _, k := range kinds {
-		c.number(k.theme, "days_since_last_"+k.name, "days since the last "+k.title, "days", "never happened", func(s *snapshot) float64 { return k.get(s).since(s.asOf) }).Skewed = true
+		c.number(k.theme, "days_since_last_"+k.name, "days since the last "+k.title, unitDays, "never happened", func(s *snapshot) float64 { return k.get(s).since(s.asOf) }).Skewed = true
 	}
 	for _, k := range kinds[:3] {
-		f := c.number(k.theme, "usual_gap_"+k.name, "usual days between days with a "+k.title, "days", fewDays, func(s *snapshot) float64 { return k.get(s).usual() })
+		f := c.number(k.theme, "usual_gap_"+k.name, "usual days between days with a "+k.title, unitDays, fewDays, func(s *snapshot) float64 { return k.get(s).usual() })
 		f.Skewed, f.Window = true, p.UsualDays
 	}
 	add := func(name, title, unit, null string, value func(*snapshot) float64) *Feature {
@@ -32,8 +32,8 @@ func (c *catalogBuilder) gaps(p Params) {
 		f.Window = p.UsualDays
 		return f
 	}
-	add("usual_gap_activity", "usual days between active days", "days", fewDays, func(s *snapshot) float64 { return s.activity.usual() }).Skewed = true
-	add("longest_gap_activity", "longest gap between active days", "days", fewDays, func(s *snapshot) float64 {
+	add("usual_gap_activity", "usual days between active days", unitDays, fewDays, func(s *snapshot) float64 { return s.activity.usual() }).Skewed = true
+	add("longest_gap_activity", "longest gap between active days", unitDays, fewDays, func(s *snapshot) float64 {
 		if s.activity.days < 2 {
 			return math.NaN()
 		}
@@ -46,7 +46,8 @@ func (c *catalogBuilder) gaps(p Params) {
 		}
 		return s.sinceActivity() / float64(s.activity.longest)
 	}).Skewed = true
-	c.number(ThemeActivity, "streak_days", "active days in a row up to the as-of date", "days", never, func(s *snapshot) float64 { return float64(s.streak) }).Skewed = true
+	streak := c.number(ThemeActivity, "streak_days", "active days in a row up to the as-of date", unitDays, never, func(s *snapshot) float64 { return float64(s.streak) })
+	streak.Skewed, streak.Daily = true, true // one day without activity ends it
 }
 
 // levels declares how much and where to: exposure, shares, ratios, trend.
@@ -54,12 +55,12 @@ func (c *catalogBuilder) levels(p Params) {
 	windows := p.WindowsDays
 	for _, w := range windows {
 		i := c.at(w)
-		c.number(ThemeTenure, fmt.Sprintf("observed_days_%dd", w), fmt.Sprintf("days of the last %d on which the user could be seen", w), "days", never,
+		c.number(ThemeTenure, fmt.Sprintf("observed_days_%dd", w), fmt.Sprintf("days of the last %d on which the user could be seen", w), unitDays, never,
 			func(s *snapshot) float64 { return s.observed(w) }).Window = w
-		c.number(ThemeActivity, fmt.Sprintf("active_share_%dd", w), fmt.Sprintf("share of active days among the observed ones of the last %d", w), "share", never,
+		c.number(ThemeActivity, fmt.Sprintf("active_share_%dd", w), fmt.Sprintf("share of active days among the observed ones of the last %d", w), unitShare, never,
 			func(s *snapshot) float64 { return float64(s.windows[i].active) / s.observed(w) }).Window = w
 	}
-	c.window(ThemeActivity, "active_days", "active days", "days", never, p.UsualDays, func(s *sums) float64 { return float64(s.active) }).Skewed = true
+	c.window(ThemeActivity, "active_days", "active days", unitDays, never, p.UsualDays, func(s *sums) float64 { return float64(s.active) }).Skewed = true
 	c.window(ThemeActivity, "events", "events", "events", never, p.UsualDays, func(s *sums) float64 { return float64(s.events) }).Skewed = true
 	c.window(ThemeVideo, "watch_minutes", "minutes watched", "minutes", never, p.UsualDays, func(s *sums) float64 { return s.minutes }).Skewed = true
 	long := windows[len(windows)-1]
@@ -68,13 +69,13 @@ func (c *catalogBuilder) levels(p Params) {
 		c.pace(ThemeTrend, "events", "events", short, long, func(s *sums) float64 { return float64(s.events) })
 		c.pace(ThemeVideo, "watch_minutes", "minutes watched", short, long, func(s *sums) float64 { return s.minutes })
 	}
-	c.number(ThemeTrend, "active_days_trend_28d", "change of active days a week, from week to week, over four weeks", "days per week per week", "fewer than 28 days observed", (*snapshot).trend).Window = 28
+	c.number(ThemeTrend, "active_days_trend_28d", "change of active days a week, from week to week, over four weeks", unitTrend, "fewer than 28 days observed", (*snapshot).trend).Window = 28
 	c.window(ThemeCourse, "courses", "different courses", "courses", never, long, func(s *sums) float64 { return float64(s.courses) }).Skewed = true
 	c.window(ThemeCourse, "courses", "different courses", "courses", never, p.UsualDays, func(s *sums) float64 { return float64(s.courses) }).Skewed = true
-	c.window(ThemeRhythm, "weekend_share", "share of active days at weekends", "share", "no active day in the window", long, func(s *sums) float64 { return ratio(float64(s.weekend), float64(s.active)) })
+	c.window(ThemeRhythm, "weekend_share", "share of active days at weekends", unitShare, "no active day in the window", long, func(s *sums) float64 { return ratio(float64(s.weekend), float64(s.active)) })
 	c.window(ThemeActivity, "events_per_active_day", "events per active day", "events", "no active day in the window", long, func(s *sums) float64 { return ratio(float64(s.events), float64(s.active)) }).Skewed = true
-	c.number(ThemeActivity, "active_days_total", "active days ever", "days", never, func(s *snapshot) float64 { return float64(s.total.active) }).Skewed = true
-	c.number(ThemeTenure, "days_since_first_activity", "days since the first active day", "days", "never active", func(s *snapshot) float64 {
+	c.number(ThemeActivity, "active_days_total", "active days ever", unitDays, never, func(s *snapshot) float64 { return float64(s.total.active) }).Skewed = true
+	c.number(ThemeTenure, "days_since_first_activity", "days since the first active day", unitDays, "never active", func(s *snapshot) float64 {
 		if s.total.active == 0 {
 			return math.NaN()
 		}

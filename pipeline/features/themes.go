@@ -100,11 +100,11 @@ func (v Values) sayAccount(t Theme) string {
 	case ThemeTenure:
 		return "signed up " + plural(v.num("days_since_signup"), "day") + " ago"
 	case ThemePlan:
-		return "on the " + orUnknown(v.text("plan")) + " plan"
+		return textOr(v.text("plan"), "on the ", " plan", "plan not known")
 	case ThemeCountry:
-		return "country: " + orUnknown(v.text("country"))
+		return textOr(v.text("country"), "country: ", "", "country not known")
 	case ThemeSource:
-		return "came through " + orUnknown(v.text("marketing_source"))
+		return textOr(v.text("marketing_source"), "came through ", "", "not known how the user came")
 	}
 	return string(t)
 }
@@ -197,11 +197,12 @@ func (v Values) sayTrend() string {
 	return fmt.Sprintf("%s in the last %d, against %s usual", plural(now, "active day"), v.short(), plain(expected))
 }
 
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
+// textOr puts a text between two others, or says that there is none.
+func textOr(text, before, behind, none string) string {
+	if text == "" {
+		return none
 	}
-	return s
+	return before + text + behind
 }
 
 // plain writes a number as a person would: whole, or with one decimal if small.
