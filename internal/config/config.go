@@ -135,7 +135,7 @@ func Defaults(profile string) Config {
 		Source:  source.Defaults(),
 		Generate: Generate{Users: g.Users, Days: g.Days, StartDate: g.StartDate.String(), Seed: g.Seed,
 			PaidRatio: g.PaidRatio, ChurnBaseRate: g.ChurnBaseRate, Drift: []string{}},
-		Validate: validate.Defaults(pipeline.EventTypes()),
+		Validate: validate.Defaults(append(pipeline.EventTypes(), pipeline.CourseComplete)),
 		Prepare:  prepare.Defaults(),
 		Features: features.Defaults(),
 		Labels:   labels.Defaults(),
