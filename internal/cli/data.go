@@ -30,7 +30,7 @@ func (s *session) vocabulary() pipeline.Vocabulary {
 func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
 	started := s.stamp()
 	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
-	if err != nil {
+	if err = errors.Join(err, s.whole()); err != nil {
 		return report, err
 	}
 	temp, err := atomicfile.TempDir(s.config.Paths.Processed, "staging")
