@@ -108,7 +108,7 @@ func presenceFault(facts []fact, rows []row) string {
 }
 
 func search(fault func(rng *rand.Rand) string) string {
-	for seed := range uint64(1500) {
+	for seed := range uint64(800) {
 		if f := fault(rand.New(rand.NewPCG(seed, 5))); f != "" {
 			return fmt.Sprintf("seed %d: %s", seed, f)
 		}
