@@ -1,6 +1,7 @@
 package lms
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -34,6 +35,9 @@ type caliperEvent struct {
 	Organization jsontext.Value `json:"organization"`
 	Roles        jsontext.Value `json:"roles"`
 	Created      string         `json:"dateCreated"`
+
+	sent string // by the envelope
+	text []byte
 }
 
 // caliperEntity is an entity inside an event.
@@ -64,14 +68,22 @@ func entity(v jsontext.Value) (e caliperEntity) {
 
 // caliper decodes envelopes.
 type caliper struct {
-	known   map[string]kind // by Type.Action, or by Type alone
-	dropped map[string]bool
+	names // by Type.Action, or by Type alone
 }
 
 const membership = "Membership"
 
 func newCaliper(j *job) lineDecoder {
-	d := &caliper{known: map[string]kind{
+	dropped := map[string]string{}
+	for _, name := range []string{"SessionEvent.LoggedOut", "SessionEvent.TimedOut", "ResourceManagementEvent", "SurveyInvitationEvent"} {
+		dropped[name] = dropNotActive
+	}
+	return &caliper{names{caliperKinds(), dropped}.with(j.params.aliases(asWritten))}
+}
+
+// caliperKinds lists the events that are known.
+func caliperKinds() map[string]kind {
+	return map[string]kind{
 		"SessionEvent.LoggedIn":     login,
 		"MediaEvent.Started":        play,
 		"MediaEvent.Resumed":        play,
@@ -103,15 +115,7 @@ func newCaliper(j *job) lineDecoder {
 		"ToolUseEvent":              visit,
 		"ToolLaunchEvent":           visit,
 		membership:                  enrol,
-	}, dropped: map[string]bool{"SessionEvent.LoggedOut": true, "SessionEvent.TimedOut": true, "ResourceManagementEvent": true, "SurveyInvitationEvent": true}}
-	for name, k := range j.params.aliases(func(s string) string { return s }) {
-		delete(d.dropped, name)
-		if d.known[name] = k; k == numKinds {
-			delete(d.known, name)
-			d.dropped[name] = true
-		}
 	}
-	return d
 }
 
 // line reads an envelope, or a single event.
@@ -151,23 +155,24 @@ func (d *caliper) event(v []byte, sent string, s *sink) {
 		s.malformed(v, err)
 		return
 	}
+	e.sent, e.text = sent, v
 	name, k, ok := d.nameOf(&e)
 	object := entity(e.Object)
 	switch {
 	case e.Type == "" && len(e.OldType) > 0:
 		s.drop("an event of Caliper 1.0: 1.1 and 1.2 are read")
 	case e.Type == membership:
-		d.membership(&e, sent, v, s)
+		d.membership(&e, s)
 	case e.Type != "" && e.Action == "" && !strings.HasSuffix(e.Type, "Event"):
 		s.drop("an entity, no event")
-	case d.dropped[name] || d.dropped[e.Type]:
-		s.drop(dropNotActive)
+	case d.dropped[name]+d.dropped[e.Type] != "":
+		s.drop(cmp.Or(d.dropped[name], d.dropped[e.Type]))
 	case e.Type == "Event" && e.Action == "Completed" && isSection(object.Type):
-		d.fact(&e, &object, name, complete, sent, v, s)
+		d.fact(&e, &object, name, complete, s)
 	case !ok:
 		s.unknown(name)
 	default:
-		d.fact(&e, &object, name, k, sent, v, s)
+		d.fact(&e, &object, name, k, s)
 	}
 }
 
@@ -186,7 +191,7 @@ func learners(roles jsontext.Value) bool {
 }
 
 // membership takes the entity by which a platform tells of an enrolment.
-func (d *caliper) membership(e *caliperEvent, sent string, v []byte, s *sink) {
+func (d *caliper) membership(e *caliperEvent, s *sink) {
 	if !learners(e.Roles) {
 		s.drop("not a learner's role")
 		return
@@ -195,21 +200,21 @@ func (d *caliper) membership(e *caliperEvent, sent string, v []byte, s *sink) {
 		s.drop("membership without dateCreated")
 		return
 	}
-	at, known, ok := s.when("dateCreated", e.Created, "sendTime", sent)
+	at, known, ok := s.when("dateCreated", e.Created, "sendTime", e.sent)
 	if !ok {
 		return
 	}
-	f := s.fact(enrol, "membership-"+e.idOr(v), entity(e.Member).ID, at, known)
+	f := s.fact(enrol, "membership-"+e.idOrDigest(), entity(e.Member).ID, at, known)
 	f.course = sectionOf(e.Organization)
 	s.take(membership, f)
 }
 
-// idOr returns the id of an event, or one made of its text.
-func (e *caliperEvent) idOr(v []byte) string {
+// idOrDigest returns the id of an event, or one made of its text.
+func (e *caliperEvent) idOrDigest() string {
 	if e.ID != "" {
 		return e.ID
 	}
-	return digestID(v)
+	return digestID(e.text)
 }
 
 // sectionOf returns the course of a group, which may be a part of it.
@@ -224,8 +229,8 @@ func sectionOf(v jsontext.Value) string {
 	return e.ID
 }
 
-func (d *caliper) fact(e *caliperEvent, object *caliperEntity, name string, k kind, sent string, v []byte, s *sink) {
-	at, known, ok := s.when("eventTime", e.EventTime, "sendTime", sent)
+func (d *caliper) fact(e *caliperEvent, object *caliperEntity, name string, k kind, s *sink) {
+	at, known, ok := s.when("eventTime", e.EventTime, "sendTime", e.sent)
 	if !ok {
 		return
 	}
@@ -241,7 +246,7 @@ func (d *caliper) fact(e *caliperEvent, object *caliperEntity, name string, k ki
 		s.drop("not a learner's role")
 		return
 	}
-	f := s.fact(k, e.idOr(v), user, at, known)
+	f := s.fact(k, e.idOrDigest(), user, at, known)
 	if f.course = sectionOf(e.Group); k == complete {
 		f.course = object.ID
 	}

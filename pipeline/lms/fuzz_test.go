@@ -85,8 +85,8 @@ func FuzzMoodle(f *testing.F) {
 			f.Add(byte(i), row)
 		}
 	}
-	m := &moodle{job: &job{params: Defaults()}, most: map[string]float64{"5": 20}}
-	m.learn()
+	m := newMoodle(&job{params: Defaults()})
+	m.most["5"] = 20
 	decoders := map[string]func(*columns, *sink){logTable: m.logRow, attemptsTable: m.attemptRow, completionsTable: m.completionRow, paymentsTable: m.paymentRow}
 	f.Fuzz(func(t *testing.T, which byte, row []byte) {
 		name := names[int(which)%len(names)]

@@ -93,4 +93,27 @@ func (p Params) aliases(normal func(string) string) map[string]kind {
 	return out
 }
 
+// names says what the names of a platform mean: a kind, or a reason to leave the
+// record out.
+type names struct {
+	known   map[string]kind
+	dropped map[string]string
+}
+
+// with returns the names with the aliases over them.
+func (n names) with(aliases map[string]kind) names {
+	for name, k := range aliases {
+		delete(n.dropped, name)
+		n.known[name] = k
+		if k == numKinds {
+			delete(n.known, name)
+			n.dropped[name] = dropAlias
+		}
+	}
+	return n
+}
+
+// asWritten leaves a name as it is.
+func asWritten(name string) string { return name }
+
 func (p Params) dropsOrigin(origin string) bool { return slices.Contains(p.DropOrigins, origin) }

@@ -60,9 +60,8 @@ func moodleFiles(paths []string) (map[string][]string, error) {
 // moodle decodes the rows of tables.
 type moodle struct {
 	*job
-	known   map[string]kind // event names
-	dropped map[string]string
-	most    map[string]float64 // sum of the grades of a quiz
+	names
+	most map[string]float64 // sum of the grades of a quiz
 }
 
 // openMoodle reads the small tables, and returns what reads the others.
@@ -77,8 +76,7 @@ func (j *job) openMoodle() (func(context.Context) error, error) {
 	if j.people, err = j.readPeople(files[userTable][0]); err != nil {
 		return nil, err
 	}
-	m := &moodle{job: j, most: map[string]float64{}}
-	m.learn()
+	m := newMoodle(j)
 	for _, path := range files[quizTable] {
 		if err := m.readQuizzes(path); err != nil {
 			return nil, err
@@ -171,11 +169,11 @@ func (j *job) readRows(ctx context.Context, path, name string, decode func(*colu
 	return nil
 }
 
-// learn fills in the events that have a meaning of their own. Whatever else a
+// moodleKinds lists the events that have a meaning of their own. Whatever else a
 // learner does himself is a sign of presence, by the level of education that
 // Moodle gives each event.
-func (m *moodle) learn() {
-	m.known = map[string]kind{
+func moodleKinds() map[string]kind {
+	return map[string]kind{
 		`\core\event\user_loggedin`:             login,
 		`\core\event\user_enrolment_created`:    enrol,
 		`\core\event\course_completed`:          complete,
@@ -190,7 +188,11 @@ func (m *moodle) learn() {
 		`\core\event\courses_searched`:          visit,
 		`\core\event\mycourses_viewed`:          visit,
 	}
-	m.dropped = map[string]string{}
+}
+
+// moodleDropped says why events are left out.
+func moodleDropped() map[string]string {
+	out := map[string]string{}
 	for why, names := range map[string][]string{
 		dropNotActive: {`\core\event\user_loggedout`, `\core\event\user_login_failed`, `\core\event\user_created`, `\core\event\user_updated`, `\core\event\user_deleted`,
 			`\core\event\user_password_updated`, `\core\event\role_assigned`, `\core\event\role_unassigned`, `\core\event\user_enrolment_deleted`, `\core\event\user_enrolment_updated`,
@@ -201,16 +203,14 @@ func (m *moodle) learn() {
 		"logged in as somebody else": {`\core\event\user_loggedinas`},
 	} {
 		for _, n := range names {
-			m.dropped[n] = why
+			out[n] = why
 		}
 	}
-	for name, k := range m.params.aliases(func(s string) string { return s }) {
-		delete(m.dropped, name)
-		if m.known[name] = k; k == numKinds {
-			delete(m.known, name)
-			m.dropped[name] = dropAlias
-		}
-	}
+	return out
+}
+
+func newMoodle(j *job) *moodle {
+	return &moodle{job: j, names: names{moodleKinds(), moodleDropped()}.with(j.params.aliases(asWritten)), most: map[string]float64{}}
 }
 
 // Values of the column edulevel.

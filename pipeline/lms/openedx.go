@@ -44,9 +44,8 @@ type edxPayload struct {
 
 // openEdX decodes tracking logs.
 type openEdX struct {
+	names
 	people   *people
-	known    map[string]kind
-	dropped  map[string]string
 	presence []string // beginnings of names
 }
 
@@ -58,7 +57,12 @@ const (
 )
 
 func newOpenEdX(j *job) lineDecoder {
-	d := &openEdX{people: j.people, known: map[string]kind{
+	return &openEdX{names: names{edxKinds(), edxDropped()}.with(j.params.aliases(asWritten)), people: j.people, presence: edxPresence()}
+}
+
+// edxKinds lists the events that have a meaning of their own.
+func edxKinds() map[string]kind {
+	return map[string]kind{
 		"play_video": play, "edx.video.played": play,
 		"pause_video": halt, "edx.video.paused": halt, "stop_video": halt, "edx.video.stopped": halt, edxSeek: halt, edxSeekName: halt,
 		edxCheck:                             quiz,
@@ -77,9 +81,18 @@ func newOpenEdX(j *job) lineDecoder {
 		"save_problem_success":               visit,
 		"reset_problem":                      visit,
 		"book":                               visit,
-	}, presence: []string{"seq_", "problem_", "textbook.", "edx.ui.lms.", "edx.forum.", "edx.bookmark.", "edx.video.", "edx.problem.", "edx.notes.", "edx.course.student_notes.", "edx.course.tool.",
-		"edx.course.home.", "edx.drag_and_drop", "edx.done.", "edx.googlecomponent.", "edx.special_exam.", "edx.completion.", "edx.team.", "xblock.", "openassessment", "oppia.", "ubc."}}
-	d.dropped = map[string]string{
+	}
+}
+
+// edxPresence lists how the names of events begin that show no more than presence.
+func edxPresence() []string {
+	return []string{"seq_", "problem_", "textbook.", "edx.ui.lms.", "edx.forum.", "edx.bookmark.", "edx.video.", "edx.problem.", "edx.notes.", "edx.course.student_notes.", "edx.course.tool.",
+		"edx.course.home.", "edx.drag_and_drop", "edx.done.", "edx.googlecomponent.", "edx.special_exam.", "edx.completion.", "edx.team.", "xblock.", "openassessment", "oppia.", "ubc."}
+}
+
+// edxDropped says why events are left out.
+func edxDropped() map[string]string {
+	return map[string]string{
 		"problem_graded":                           "browser's copy of problem_check",
 		"edx.grades.problem.submitted":             "problem_check says it, too",
 		"edx.grades.problem.rescored":              dropNotActive,
@@ -105,14 +118,14 @@ func newOpenEdX(j *job) lineDecoder {
 		"edx.librarycontentblock.content.assigned": dropNotActive,
 		"edx.librarycontentblock.content.removed":  dropNotActive,
 	}
-	for name, k := range j.params.aliases(func(s string) string { return s }) {
-		delete(d.dropped, name)
-		if d.known[name] = k; k == numKinds {
-			delete(d.known, name)
-			d.dropped[name] = dropAlias
-		}
-	}
-	return d
+}
+
+// told is who may say what, and when.
+type told struct {
+	name      string // of the record
+	kind      kind
+	id        string
+	at, known time.Time
 }
 
 // kindOf returns what a record is by its type, or by its name where releases call
@@ -183,7 +196,7 @@ func (d *openEdX) line(line []byte, s *sink) {
 	if !ok {
 		return
 	}
-	d.fact(&r, &c, name, k, [2]time.Time{at, known}, digestID(line), s)
+	d.fact(&r, &c, told{name, k, digestID(line), at, known}, s)
 }
 
 // payload reads what an event says, which browsers send as text.
@@ -198,25 +211,25 @@ func (r *edxRecord) payload() (p edxPayload, err error) {
 	return p, unmarshal(v, &p)
 }
 
-func (d *openEdX) fact(r *edxRecord, c *edxContext, name string, k kind, times [2]time.Time, id string, s *sink) {
+func (d *openEdX) fact(r *edxRecord, c *edxContext, t told, s *sink) {
 	var p edxPayload
-	if k != visit && k != login {
+	if t.kind != visit && t.kind != login {
 		var err error
 		if p, err = r.payload(); err != nil {
 			s.fault("event", string(r.Event), "is not an object of JSON, nor a text that holds one")
 			return
 		}
 	}
-	user := d.userOf(r, c, &p, k)
+	user := d.userOf(r, c, &p, t.kind)
 	if user == "" && text(r.Username) != "" {
 		s.drop("no context.user_id, and no users table that has the user name")
 		return
 	}
-	f := s.fact(k, id, user, times[0], times[1])
+	f := s.fact(t.kind, t.id, user, t.at, t.known)
 	f.course = text(c.Course)
-	switch k {
+	switch t.kind {
 	case play, halt:
-		p.video(&f, r, name)
+		p.video(&f, r, t.name)
 		if f.key == "" {
 			s.fault("event.id", string(r.Event), "names no video")
 			return
@@ -228,7 +241,7 @@ func (d *openEdX) fact(r *edxRecord, c *edxContext, name string, k kind, times [
 			f.course = course
 		}
 	}
-	s.take(name, f)
+	s.take(t.name, f)
 }
 
 // userOf returns whom a record is about: of enrolments and passed courses the user
