@@ -10,7 +10,6 @@ import (
 
 	"churn/pipeline"
 	"churn/pipeline/score"
-	"churn/registry"
 )
 
 func explainCommand(s *session) *cli.Command {
@@ -18,7 +17,7 @@ func explainCommand(s *session) *cli.Command {
 		Name:      "explain",
 		Usage:     "say why a user is at risk, beside what is usual among peers, and what would lower it",
 		ArgsUsage: "USER",
-		Flags:     []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Value: registry.Production, Usage: "explain with `VERSION|ALIAS`"}},
+		Flags:     []cli.Flag{asOfFlag(), aliasFlag("explain with `VERSION|ALIAS`")},
 		Action: func(c *cli.Context) error {
 			user, err := argument(c, "user id", "")
 			if err != nil {
@@ -73,7 +72,10 @@ const shownValues = 2
 
 func printExplanation(w io.Writer, e score.Explanation) {
 	fmt.Fprintf(w, "explain   user %s on %s: risk %.1f%%, %s (model %s, %s, which starts from %.1f%%)\n", e.User, e.AsOf, 100*e.Risk, e.Tier, e.Version, e.Kind, 100*e.BaseRisk)
-	if !e.AtRisk {
+	switch {
+	case e.Finished:
+		fmt.Fprintf(w, "          not at risk on that date: the last course was completed; the model has learned from users who had a course to finish\n")
+	case !e.AtRisk:
 		fmt.Fprintf(w, "          not at risk on that date: not active lately, so gone already; the model has learned from active users only\n")
 	}
 	fmt.Fprintln(w, "          raises the risk (effect on the log-odds, before calibration)")

@@ -25,13 +25,13 @@ func TestMonitorFindsWhatIsBroken(t *testing.T) {
 	})
 	finish(t, program(dir, command("prepare")...))
 	out := finish(t, program(dir, command("monitor", "drift", "--as-of", "2025-08-04")...))
-	for _, want := range []string{"broken: null in all rows", "country", "broken: one and the same value in all rows", "watch_minutes_30d"} {
+	for _, want := range []string{"broken: null in all rows", "country", "broken: 0 in all rows", "watch_minutes_30d"} {
 		if out.code != 2 || !strings.Contains(out.stderr+out.stdout, want) {
 			t.Errorf("exit code %d, without %q:\n%s%s", out.code, want, out.stdout, out.stderr)
 		}
 	}
 	r := readJSON[monitor.DriftReport](t, metricsFile(dir, "data_drift_latest"))
-	if r.Status != monitor.Fail || r.Level.Status != monitor.Fail || !slices.Contains(r.Level.Broken, "country") || !slices.Contains(r.Level.Broken, "watch_minutes_7d") {
+	if r.Status != monitor.Fail || r.Level.Status != monitor.Fail || !slices.Contains(r.Level.Broken, "country") || !slices.Contains(r.Level.Broken, "watch_minutes_30d") {
 		t.Errorf("%s, %v", r.Status, r.Level.Broken)
 	}
 }

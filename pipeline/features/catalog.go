@@ -25,6 +25,8 @@ type Feature struct {
 	// Monthly marks what follows the calendar, since bills come by the month and
 	// months are not equally long: it moves in step for all users.
 	Monthly bool `json:"-"`
+	// Daily marks what tells of the as-of date alone.
+	Daily bool `json:"-"`
 	// Course marks the columns of the original course.
 	Course bool `json:"course,omitempty"`
 
@@ -61,6 +63,10 @@ func (f *Feature) Range() (least, most float64) {
 	return 0, math.Inf(1)
 }
 
+// Lasting reports whether the feature tells of about a month or more, so that
+// no quiet days empty it.
+func (f *Feature) Lasting() bool { return !f.Daily && (f.Window == 0 || f.Window >= 28) }
+
 // Binary reports whether the feature is false or true, as 0 or 1.
 func (f *Feature) Binary() bool { return f.Unit == unitFlag }
 
@@ -95,7 +101,11 @@ func (c *catalogBuilder) number(theme Theme, name, title, unit, null string, val
 func Catalog(p Params) []Feature {
 	c := &catalogBuilder{windows: measured(p)}
 	c.static()
+	from := len(c.list)
 	c.ownDay()
+	for i := from; i < len(c.list); i++ {
+		c.list[i].Daily = true
+	}
 	c.courseWindows(p.WindowsDays)
 	for i := range c.list {
 		c.list[i].Course = true

@@ -110,9 +110,9 @@ type Break string
 
 // The breaks.
 const (
-	Nulls    Break = "null in all rows, or nearly all"
-	Constant Break = "one and the same value in all rows"
-	Renamed  Break = "values that the reference does not have"
+	Nulls   Break = "null in all rows, or nearly all"
+	Zeros   Break = "0 in all rows"
+	Renamed Break = "values that the reference does not have"
 )
 
 const (
@@ -127,7 +127,7 @@ const (
 	brokenNew = 0.2
 )
 
-// broken says how a feature has broken, given how many users have rows. Nothing
+// broken says how a feature of a month or more has broken, given how many users have rows. Nothing
 // excuses it: not that it matters little to the model, since the next training
 // may see that differently, and not that it was so on the day on which the model
 // was made. For that day is looked up in the data of today, and a fault that
@@ -140,10 +140,8 @@ func (f *LevelFeature) broken(users int) Break {
 	if f.KS == 0 && f.Unseen >= brokenNew && f.PSI >= profile.DefaultLimits().FailPSI {
 		return Renamed
 	}
-	for _, c := range f.Cells {
-		if c.Now == 1 && (1-c.Before)*float64(users) >= brokenRows && c.Before < 1-brokenLeft {
-			return Constant
-		}
+	if other := 1 - f.ZeroBefore; f.Zero && other*float64(users) >= brokenRows && other >= brokenLeft {
+		return Zeros
 	}
 	return ""
 }
@@ -203,7 +201,10 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	weights := w.importance()
 	for i, f := range drift.Features {
 		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
-		if x.Broken = x.broken(drift.Users); x.Broken != "" {
+		if about := w.catalog[f.Name]; about.Lasting() {
+			x.Broken = x.broken(drift.Users)
+		}
+		if x.Broken != "" {
 			l.Broken = append(l.Broken, f.Name)
 		}
 		l.weigh(x)
@@ -268,7 +269,7 @@ func (l *Level) status() Status {
 
 // breaks says what has broken, a line for each kind.
 func (l *Level) breaks() (out []string) {
-	for _, kind := range []Break{Nulls, Constant, Renamed} {
+	for _, kind := range []Break{Nulls, Zeros, Renamed} {
 		var names []string
 		for _, f := range l.Features {
 			if f.Broken == kind {

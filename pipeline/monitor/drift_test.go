@@ -58,22 +58,19 @@ func TestStepOnHolidays(t *testing.T) {
 // A feature is broken if it tells nothing any more, or in another language,
 // and enough users were expected to differ.
 func TestBroken(t *testing.T) {
-	cells := func(before, now float64) []profile.Cell {
-		return []profile.Cell{{Before: before, Now: now}, {Before: 1 - before, Now: 1 - now}}
-	}
 	for name, c := range map[string]struct {
 		feature profile.Feature
 		users   int
 		want    Break
 	}{
-		"as ever":                     {profile.Feature{MissingBefore: 0.3, Missing: 0.31, KS: 0.1, Cells: cells(0.5, 0.5)}, 1000, ""},
+		"as ever":                     {profile.Feature{MissingBefore: 0.3, Missing: 0.31, KS: 0.1, ZeroBefore: 0.5}, 1000, ""},
 		"nulls":                       {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 1000, Nulls},
 		"nearly all nulls":            {profile.Feature{MissingBefore: 0.3, Missing: 0.95, KS: 0.1}, 1000, Nulls},
 		"more nulls":                  {profile.Feature{MissingBefore: 0.3, Missing: 0.9, KS: 0.1}, 1000, ""},
 		"hardly a value before":       {profile.Feature{MissingBefore: 0.98, Missing: 1, KS: 0.1}, 1000, ""},
 		"too few users for that":      {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 40, ""},
-		"zeros":                       {profile.Feature{KS: 0.4, Cells: cells(0.6, 1)}, 1000, Constant},
-		"zeros, as nearly all before": {profile.Feature{KS: 0.05, Cells: cells(0.95, 1)}, 1000, ""},
+		"zeros":                       {profile.Feature{KS: 0.4, ZeroBefore: 0.6, Zero: true}, 1000, Zeros},
+		"zeros, as nearly all before": {profile.Feature{KS: 0.05, ZeroBefore: 0.95, Zero: true}, 1000, ""},
 		"renamed":                     {profile.Feature{Unseen: 0.4, PSI: 2}, 1000, Renamed},
 		"a new level":                 {profile.Feature{Unseen: 0.05, PSI: 0.3}, 1000, ""},
 		"numbers beyond the range":    {profile.Feature{Unseen: 0.4, PSI: 2, KS: 0.4}, 1000, ""},
