@@ -38,7 +38,7 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	pool := newCrowd(d.learned(others, m))
 	failed := 0
 	for range 10 {
-		rows, err := pool.shuffled(rng, d.date, 40, 60)
+		rows, err := pool.shuffled(rng, d.date, 40, 60, rowsPerUser)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	if failed > 1 { // at a rate of 1% one case in 240
 		t.Errorf("%d of 10 checks without drift fail", failed)
 	}
-	if _, err := pool.shuffled(rng, d.date, 4000, 60); err == nil || !strings.Contains(err.Error(), "too few") {
+	if _, err := pool.shuffled(rng, d.date, 4000, 60, rowsPerUser); err == nil || !strings.Contains(err.Error(), "too few") {
 		t.Error(err)
 	}
 }
