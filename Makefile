@@ -17,9 +17,34 @@ run: build ## build, and run the main job on simulated data
 demo-drift: build ## quiet, drift, alarm, retrain, recovery on simulated data, and the page about it; takes a minute or two
 	go run ./bench/demo -churn ./bin/churn
 
+VEGETA := v12.13.0
+
 .PHONY: build
 build: ## bin/churn: static and stripped, its version from git
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/churn .
+
+IMAGE ?= churn:dev
+.PHONY: image
+image: ## the container image IMAGE (churn:dev), by docker or buildah, offline if modules and base images are there
+	deploy/image.sh . $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	  --build-arg CREATED=$$(git log -1 --format=%cI 2>/dev/null || echo 1970-01-01T00:00:00Z)
+
+.PHONY: image-test
+image-test: ## build the Dockerfile on stand-in base images, without a registry, and look at what comes out (needs buildah, skips without)
+	deploy/test/image-test.sh
+
+.PHONY: deploy-config
+deploy-config: ## copy config.yaml to where kustomize may read it; a test holds the two equal
+	cp config.yaml deploy/base/config.yaml
+
+# What the cluster test needs beside the image: a load generator, and a program
+# that fills volumes.
+.PHONY: cluster-test
+cluster-test: .bench/bin/vegeta-$(VEGETA) ## the manifests on the cluster of KUBECONFIG, under load: docs/cluster-test.md (needs docker or buildah, and kubectl)
+	mkdir -p .image/tools
+	cp .bench/bin/vegeta-$(VEGETA) .image/tools/vegeta
+	go build -trimpath -o .image/tools/probe ./deploy/test/probe
+	TOOLS=.image/tools deploy/test/cluster-test.sh
 
 .PHONY: test
 test: ## all tests
@@ -218,7 +243,6 @@ bench-peers: build ## quality and speed against scikit-learn and LightGBM, which
 bench-gate: ## error rates of the gate by simulation; fails if one is out of its limit
 	go run ./bench/gate
 
-VEGETA := v12.13.0
 .bench/bin/vegeta-$(VEGETA):
 	GOBIN=$(CURDIR)/.bench/bin go install github.com/tsenart/vegeta/v12@$(VEGETA)
 	mv .bench/bin/vegeta $@

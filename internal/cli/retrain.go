@@ -70,7 +70,7 @@ func retrainCommand(s *session) *cli.Command {
 			"Exit code 0: promoted, held, not due, or another one runs; 4: the challenger was rejected, or none was good enough.",
 		Flags: []cli.Flag{asOfFlag(),
 			&cli.BoolFlag{Name: "force", Usage: "train even if nothing calls for it"},
-			&cli.BoolFlag{Name: "if-drift", Usage: "train only if the users have drifted from those that the model has learned from"},
+			&cli.BoolFlag{Name: "if-drift", Usage: "train only if the users have drifted from those that the model has learned from, or an alarm of the monitors says so (drift, scores, performance)"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say only whether it is time, and why"},
 		},
 		Action: func(c *cli.Context) error {
