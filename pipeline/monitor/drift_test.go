@@ -211,6 +211,9 @@ func TestLevelTexts(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+	if broken := (LevelFeature{Feature: profile.Feature{Status: profile.Fail, PSI: 2}, MadePSI: 2, Broken: Nulls}); broken.Discounted() != "" {
+		t.Error("a broken feature has an excuse")
+	}
 	if rests := (LevelFeature{Feature: profile.Feature{Status: profile.OK, PSI: 0.01}, MadePSI: 0.01}); rests.Discounted() != "" {
 		t.Error("a feature that rests has an excuse")
 	}
