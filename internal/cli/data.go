@@ -21,7 +21,7 @@ import (
 
 // vocabulary returns what the event types mean under the present settings.
 func (s *session) vocabulary() pipeline.Vocabulary {
-	return pipeline.NewVocabulary(s.config.Validate.EventTypes, s.config.Labels.ActivityEvents)
+	return s.config.Labels.Vocabulary(s.config.Validate.EventTypes)
 }
 
 // validate checks the raw data, and hands its result to then, whose work
@@ -30,7 +30,7 @@ func (s *session) vocabulary() pipeline.Vocabulary {
 func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
 	started := s.stamp()
 	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
-	if err != nil {
+	if err = errors.Join(err, s.whole()); err != nil {
 		return report, err
 	}
 	temp, err := atomicfile.TempDir(s.config.Paths.Processed, "staging")
@@ -74,7 +74,7 @@ func (s *session) prepareBasis(files source.Files, checked *validate.Report) wor
 	// The memory bound changes nothing in the outputs, so it stays out of the digest.
 	c := s.config
 	settings := []pipeline.Setting{workspace.Setting("validate", c.Validate), workspace.Setting("source.timezone", c.Source.Timezone),
-		workspace.Setting("labels.activity_events", c.Labels.ActivityEvents), workspace.Setting("prepare", []bool{c.Prepare.Dense, c.Prepare.WriteEvents})}
+		workspace.Setting("labels.activity_events", c.Labels.ActivityEvents), workspace.Setting("labels.completion_events", c.Labels.Completions()), workspace.Setting("prepare", []bool{c.Prepare.Dense, c.Prepare.WriteEvents})}
 	if checked.Dated() {
 		settings = append(settings, workspace.Setting("today", s.today()))
 	}
@@ -89,7 +89,8 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 	if s.config.Prepare.WriteEvents {
 		out.EventsClean = s.files.EventsClean().Path
 	}
-	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents}
+	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents,
+		CompletionEvents: s.config.Labels.Completions()}
 	checked, err = s.validate(ctx, writing, true, func(data *validate.Result) error {
 		return s.stage(ctx, "prepare", func(ctx context.Context, progress func(done, total int64)) (err error) {
 			report, err = prepare.Run(ctx, data, s.vocabulary(), header, s.config.Prepare, out, progress)
@@ -159,6 +160,9 @@ func (s *session) fits(h prepare.Header) error {
 	}
 	if !slices.Equal(h.ActivityEvents, s.config.Labels.ActivityEvents) {
 		return fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; repeat the setting (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, h.ActivityEvents, s.config.Labels.ActivityEvents)
+	}
+	if now := s.config.Labels.Completions(); !slices.Equal(h.CompletionEvents, now) {
+		return fmt.Errorf("%s was prepared with %v as events that end a course, now they are %v (labels.completion_events where labels.completed_is_churn is false); repeat the settings (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, h.CompletionEvents, now)
 	}
 	return nil
 }
