@@ -83,7 +83,7 @@ func (p Params) SameAs(q Params) bool {
 // Of returns the label of one future: the active days in the label window, and
 // whether their absence makes it churn. To finish is another end than to churn,
 // so that who has completed his last course by the end of the window has label 0
-// (docs/adr/0017). Timelines know of completions only where the settings that
+// (docs/adr/0019). Timelines know of completions only where the settings that
 // they were prepared with tell them apart.
 func (p Params) Of(f *pipeline.Future) (activeDays int, churn bool) {
 	n := f.ActiveDays(p.WindowDays)

@@ -140,7 +140,7 @@ func (f *LevelFeature) broken(users int) Break {
 	if f.KS == 0 && f.Unseen >= brokenNew && f.PSI >= profile.DefaultLimits().FailPSI {
 		return Renamed
 	}
-	if other := 1 - f.ZeroBefore; f.Zero && other*float64(users) >= brokenRows && other >= brokenLeft {
+	if other := 1 - f.ZeroBefore; f.Zero && has*other*float64(users) >= brokenRows && other >= brokenLeft {
 		return Zeros
 	}
 	return ""
