@@ -31,7 +31,7 @@ import (
 
 type options struct {
 	users, sample, worlds, lives, replays, still, models, estimates int
-	sizes                                                           []int
+	sizes                                                           []size
 	seed                                                            uint64
 }
 
