@@ -79,7 +79,7 @@ func TestRow(t *testing.T) {
 func TestRunIsInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if ok, err := run(ctx, options{users: 100, sample: 50, worlds: 1, replays: 1, still: 1, models: 1, sizes: []int{200}, seed: 1}, io.Discard, io.Discard); ok || err == nil {
+	if ok, err := run(ctx, options{users: 100, sample: 50, worlds: 1, replays: 1, still: 1, models: 1, sizes: []size{{200, rowsPerUser}}, seed: 1}, io.Discard, io.Discard); ok || err == nil {
 		t.Error(ok, err)
 	}
 }
