@@ -167,8 +167,9 @@ type StepFeature struct {
 	UsualNovel float64 `json:"usual_novel"` // likewise, share of rows
 	Jumped     bool    `json:"jumped"`
 	New        bool    `json:"new_values"`
-	Grows      bool    `json:"grows,omitempty"`   // by definition: its new highs are no novelties
-	Monthly    bool    `json:"monthly,omitempty"` // likewise it follows the calendar: its change warns at most
+	Grows      bool    `json:"grows,omitempty"`        // by definition: its new highs are no novelties
+	Monthly    bool    `json:"monthly,omitempty"`      // likewise it follows the calendar: its change warns at most
+	Echo       bool    `json:"holiday_echo,omitempty"` // its window reaches back to a holiday: likewise
 }
 
 // Recent is the status of a check before k of n are counted.
@@ -213,6 +214,9 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 		l.Score = &LevelFeature{Feature: *drift.Score, MadePSI: r.Made[scored]}
 	}
 	l.Status = l.status()
+	if l.Status == Fail && len(l.Broken) == 0 && w.holiday(d, week) {
+		l.Status = Warn
+	}
 	return l, nil
 }
 

@@ -36,6 +36,7 @@ func novel(share, usual float64, beyond bool) StepFeature {
 }
 
 func monthly(f StepFeature) StepFeature { f.Monthly = true; return f }
+func echo(f StepFeature) StepFeature    { f.Echo = true; return f }
 func grows(f StepFeature) StepFeature   { f.Grows = true; return f }
 
 // Within a week of a holiday nothing sudden is more than a warning.
@@ -49,7 +50,7 @@ func TestStepOnHolidays(t *testing.T) {
 	w := Watch{params: Defaults()}
 	for text, want := range map[string]bool{"2025-12-23": false, "2025-12-24": true, "2025-12-30": true, "2026-01-08": true, "2026-01-09": false} {
 		d, err := pipeline.ParseDate(text)
-		if err != nil || w.holiday(d) != want {
+		if err != nil || w.holiday(d, week) != want {
 			t.Errorf("%s: %v, want %v (%v)", text, !want, want, err)
 		}
 	}
@@ -107,6 +108,7 @@ func TestStepJudges(t *testing.T) {
 		"novel":                          {[]StepFeature{novel(0.01, 0, true), still}, Fail, 0, 1},
 		"what follows the calendar, far": {[]StepFeature{monthly(moved(0.6, 0, 1)), still}, Warn, 1, 0},
 		"what follows the calendar is no company": {[]StepFeature{monthly(moved(0.6, 0, 1)), moved(0.2, 0, 0.2), still}, Warn, 2, 0},
+		"windows that reach to a holiday":         {[]StepFeature{echo(moved(0.5, 0, 1)), echo(moved(0.3, 0, 1)), still}, Warn, 2, 0},
 		"new highs of what grows":                 {[]StepFeature{grows(novel(0.01, 0, true)), still}, OK, 0, 0},
 		"two months of bills within one":          {[]StepFeature{monthly(novel(0.01, 0, true)), still}, OK, 0, 0},
 		"novel, by chance":                        {[]StepFeature{novel(0.01, 0, false), still}, OK, 0, 0},

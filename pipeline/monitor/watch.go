@@ -21,6 +21,10 @@ const (
 	// ones: the next of nine alike is the largest in one case of nine. Likewise
 	// the level that of the day on which the model was made.
 	usualMargin = 1.5
+	// longestEcho is for how many days after a holiday the features whose windows
+	// reach back to it are no company: what people did not do then shows in them.
+	// A drift that came with the holiday is in those of a week as soon as it is over.
+	longestEcho = 30
 	// importanceRows bounds the rows that importance is measured on.
 	importanceRows = 2000
 )
@@ -273,7 +277,7 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 		return nil, err
 	}
 	s := *measured
-	s.Holiday = w.holiday(d)
+	s.Holiday = w.holiday(d, week)
 	s.Features, s.Jumped, s.Strange = slices.Clone(measured.Features), []string{}, []string{}
 	for _, e := range w.earlier(d) {
 		past, err := w.measured(e)
@@ -286,6 +290,7 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 		s.Earlier++
 		for i := range s.Features {
 			f := &s.Features[i]
+			f.Echo = w.holiday(d, min(w.catalog[f.Name].Window, longestEcho))
 			f.UsualPSI, f.UsualNovel = math.Max(f.UsualPSI, past.Features[i].PSI), math.Max(f.UsualNovel, past.Features[i].Novel)
 		}
 	}
@@ -296,11 +301,10 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 	return &s, nil
 }
 
-// holiday reports whether a date is within a week of a holiday before it: what
-// people did not do then shows in the features for as long. A drift that came
-// with the holiday is still there a week later.
-func (w *Watch) holiday(d pipeline.Date) bool {
-	for k := range week + 1 {
+// holiday reports whether there was a holiday on a date or within so many days
+// before it.
+func (w *Watch) holiday(d pipeline.Date, days int) bool {
+	for k := range days + 1 {
 		if w.params.Health.Holiday(d - pipeline.Date(k)) {
 			return true
 		}
@@ -332,7 +336,7 @@ func (s *Step) judge(p Params) {
 		if f.Jumped {
 			s.Jumped = append(s.Jumped, f.Name)
 		}
-		if f.Jumped && !f.Monthly {
+		if f.Jumped && !f.Monthly && !f.Echo {
 			company++
 			great = great || f.great(p) || i == len(s.Features)-1 // the score, which is what matters
 		}
