@@ -48,7 +48,7 @@ cluster-test: .bench/bin/vegeta-$(VEGETA) ## the manifests on the cluster of KUB
 
 .PHONY: test
 test: ## all tests
-	go test ./...
+	go test -timeout 30m ./...
 
 .PHONY: docs-test
 docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
