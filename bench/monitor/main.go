@@ -31,6 +31,7 @@ import (
 
 type options struct {
 	users, sample, worlds, lives, replays, still, models, estimates int
+	alive                                                           bool
 	sizes                                                           []size
 	seed                                                            uint64
 }
@@ -45,7 +46,8 @@ func main() {
 	f.IntVar(&o.sample, "sample", generate.Defaults().Users, "users that a replay draws")
 	f.IntVar(&o.worlds, "worlds", 4, "portals, which share the replays, with their drifts in different weeks")
 	f.IntVar(&o.lives, "lives", 40, "portals on which nothing is wrong, watched for half a year each")
-	f.IntVar(&o.replays, "replays", 100, "replays of each drift; 0: only the portals on which nothing is wrong")
+	f.BoolVar(&o.alive, "living", false, "only the portals on which nothing is wrong")
+	f.IntVar(&o.replays, "replays", 100, "replays of each drift")
 	f.IntVar(&o.still, "still", 500, "replays without drift of each size")
 	f.IntVar(&o.estimates, "estimates", 500, "replays of each shift under which performance is estimated without labels")
 	f.IntVar(&o.models, "models", 20, "models that the replays without drift share")
@@ -89,7 +91,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) (ok bool, err 
 		fmt.Fprintf(progress, "monitor: portal %d of %d is simulated\n", k+1, o.worlds)
 	}
 	fmt.Fprintf(out, "%d portals of %d users; replays draw %d of them; the monitor's defaults\n\n", o.worlds, o.users, o.sample)
-	if o.replays == 0 {
+	if o.alive {
 		return o.living(ctx, dir, out, progress)
 	}
 	quietly, err := o.falseAlarms(ctx, portals, out, progress)
