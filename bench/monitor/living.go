@@ -86,8 +86,9 @@ func (o options) life(ctx context.Context, dir string, i int) (out []outcome, er
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, outcome{failed: r.Status == monitor.Fail, fixedFailed: r.Fixed.Status == monitor.Fail, fixedWarned: r.Fixed.Status != monitor.OK,
-			reasons: append([]string{fmt.Sprintf("portal %d on %s", i, day)}, r.Reasons...)})
+		x := outcomeOf(r)
+		x.reasons = append([]string{fmt.Sprintf("portal %d on %s", i, day)}, x.reasons...)
+		out = append(out, x)
 	}
 	return out, nil
 }
@@ -103,9 +104,5 @@ func weekly(ctx context.Context, path string, on pipeline.Date) (*dataset.Rows, 
 	for d := t.Header.Span.First + (on-t.Header.Span.First)%7; d <= t.Header.Span.Last; d += 7 {
 		dates = append(dates, d)
 	}
-	rows, err := dataset.Collect(ctx, t, definition(), dates, 1<<30, nil)
-	if err != nil {
-		return nil, err
-	}
-	return rows.Where(func(i int) bool { return rows.AtRisk[i] }), nil
+	return cohorts(ctx, t, dates)
 }

@@ -77,6 +77,9 @@ func run(ctx context.Context, o options, out, progress io.Writer) (ok bool, err 
 		return false, err
 	}
 	defer os.RemoveAll(dir)
+	if o.alive {
+		return o.living(ctx, dir, out, progress)
+	}
 	var portals []*drifted
 	for k := range o.worlds {
 		at := filepath.Join(dir, fmt.Sprint(k))
@@ -91,9 +94,6 @@ func run(ctx context.Context, o options, out, progress io.Writer) (ok bool, err 
 		fmt.Fprintf(progress, "monitor: portal %d of %d is simulated\n", k+1, o.worlds)
 	}
 	fmt.Fprintf(out, "%d portals of %d users; replays draw %d of them; the monitor's defaults\n\n", o.worlds, o.users, o.sample)
-	if o.alive {
-		return o.living(ctx, dir, out, progress)
-	}
 	quietly, err := o.falseAlarms(ctx, portals, out, progress)
 	if err != nil {
 		return false, err

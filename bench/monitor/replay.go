@@ -154,5 +154,10 @@ func still(rows monitor.Rows, asOf pipeline.Date, t *trained) (out outcome, err 
 	if err != nil {
 		return out, err
 	}
-	return outcome{failed: r.Status == monitor.Fail, fixedFailed: r.Fixed.Status == monitor.Fail, fixedWarned: r.Fixed.Status != monitor.OK, reasons: r.Reasons}, nil
+	return outcomeOf(r), nil
+}
+
+// outcomeOf is what one check came to.
+func outcomeOf(r monitor.DriftReport) outcome {
+	return outcome{failed: r.Status == monitor.Fail, fixedFailed: r.Fixed.Status == monitor.Fail, fixedWarned: r.Fixed.Status != monitor.OK, reasons: r.Reasons}
 }

@@ -81,6 +81,11 @@ func (d *drifted) collect(ctx context.Context, path, name string) (*dataset.Rows
 	if name != quiet {
 		dates = slices.DeleteFunc(dates, func(x pipeline.Date) bool { return x < d.date })
 	}
+	return cohorts(ctx, t, dates)
+}
+
+// cohorts returns the rows of the users at risk on dates.
+func cohorts(ctx context.Context, t *prepare.Timelines, dates []pipeline.Date) (*dataset.Rows, error) {
 	rows, err := dataset.Collect(ctx, t, definition(), dates, 1<<30, nil)
 	if err != nil {
 		return nil, err

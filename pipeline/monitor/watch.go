@@ -279,6 +279,10 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 	s := *measured
 	s.Holiday = w.holiday(d, week)
 	s.Features, s.Jumped, s.Strange = slices.Clone(measured.Features), []string{}, []string{}
+	for i := range s.Features {
+		f := &s.Features[i]
+		f.Echo = w.holiday(d, min(w.catalog[f.Name].Window, longestEcho))
+	}
 	for _, e := range w.earlier(d) {
 		past, err := w.measured(e)
 		if err != nil {
@@ -290,7 +294,6 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 		s.Earlier++
 		for i := range s.Features {
 			f := &s.Features[i]
-			f.Echo = w.holiday(d, min(w.catalog[f.Name].Window, longestEcho))
 			f.UsualPSI, f.UsualNovel = math.Max(f.UsualPSI, past.Features[i].PSI), math.Max(f.UsualNovel, past.Features[i].Novel)
 		}
 	}
