@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -169,17 +168,6 @@ func TestFitRefuses(t *testing.T) {
 		if _, err := Fit(c.x, c.y, c.p); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}
-	}
-}
-
-// The default sample keeps the fit of 120 columns short: 0.5 s on a 2020s core,
-// and far less than ten times that on any machine that runs the tests.
-func TestDefaultFitIsShort(t *testing.T) {
-	x, y := random(20_000, 117, 7)
-	start := time.Now()
-	fit(t, x, y, Defaults())
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("took %v", d)
 	}
 }
 

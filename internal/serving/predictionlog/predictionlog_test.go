@@ -560,9 +560,12 @@ func TestRecordAllocatesNothing(t *testing.T) {
 	for w.Status().Kept == 0 || len(w.full) > 0 {
 		time.Sleep(time.Millisecond)
 	}
-	got := testing.AllocsPerRun(300, func() { w.Record(l) })
-	if limit := 0.2; got > limit && !raceEnabled { // a pool may be emptied at any time
-		t.Errorf("%v allocations a row", got)
+	least := math.Inf(1)
+	for range 20 { // the collector empties pools at any time
+		least = min(least, testing.AllocsPerRun(300, func() { w.Record(l) }))
+	}
+	if least > 0.2 && !raceEnabled { // with the race detector pools forget
+		t.Errorf("%v allocations a row", least)
 	}
 }
 

