@@ -133,23 +133,16 @@ func (f *DayFacts) MeanScore() float64 {
 	return f.ScoreSum / float64(f.Scores)
 }
 
-// add counts one event of the same day and known day; its course is
-// NewTimeline's business.
+// add counts one event of the same day and known day; its quantities and its
+// course are NewTimeline's business.
 func (f *DayFacts) add(e *Event, v *Vocabulary) {
 	f.Events++
 	*v.counter[e.Type](f)++
 	if v.activity[e.Type] {
 		f.Active++
 	}
-	if !math.IsNaN(e.Minutes) {
-		f.Minutes += e.Minutes
-	}
 	if !math.IsNaN(e.Score) {
-		f.ScoreSum += e.Score
 		f.Scores++
-	}
-	if !math.IsNaN(e.Amount) && v.types[e.Type] == PaymentSuccess {
-		f.Amount += e.Amount
 	}
 }
 

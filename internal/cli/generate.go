@@ -115,7 +115,7 @@ func (s *session) ownRaw() error {
 // is named and there is nothing in the raw folder, or only what a killed run
 // left.
 func (s *session) needsGenerate() (why string, err error) {
-	if s.config.Source.Users != "" || s.config.Source.Events != "" {
+	if s.config.Source.InDatabase() || s.config.Source.Users != "" || s.config.Source.Events != "" {
 		return "", nil
 	}
 	raw := s.config.Paths.Raw
@@ -132,7 +132,7 @@ func (s *session) needsGenerate() (why string, err error) {
 
 // simulated reports whether run-all reads data that churn generate wrote.
 func (s *session) simulated() bool {
-	if s.config.Source.Users != "" || s.config.Source.Events != "" {
+	if s.config.Source.InDatabase() || s.config.Source.Users != "" || s.config.Source.Events != "" {
 		return false
 	}
 	_, err := s.files.State(s.files.Raw("events"))
