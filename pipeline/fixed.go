@@ -1,6 +1,9 @@
 package pipeline
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Quantities are added up as whole numbers of a small unit, so that a sum does
 // not depend on the order of its parts: a database adds in the order that it
@@ -33,19 +36,30 @@ type DayTotals struct {
 	Minutes    int64   // in TimeUnits
 	Score      int64   // sum of quiz scores, in TimeUnits
 	Scores     int32
-	Amount     int64    // of successful payments, in MoneyUnits
-	Courses    []uint32 // ascending, each once
+	Amount     int64   // of successful payments, in MoneyUnits
+	Touched    []Touch // each once, in any order
+}
+
+// Touch says that there was an event of a type that names a course, or none.
+type Touch struct {
+	Type   uint8
+	Course uint32 // 0 = none was named
 }
 
 // Facts returns the totals as facts: the same that NewTimeline makes of the
 // events one by one.
 func (v Vocabulary) Facts(t *DayTotals) DayFacts {
-	f := DayFacts{Day: t.Day, Known: t.Known, Scores: t.Scores, Courses: t.Courses}
+	f := DayFacts{Day: t.Day, Known: t.Known, Scores: t.Scores}
 	for i, n := range t.Counts {
 		f.Events += n
 		*v.counter[i](&f) += n
 		if v.activity[i] {
 			f.Active += n
+		}
+	}
+	for _, x := range t.Touched {
+		if at, found := slices.BinarySearch(f.Courses, x.Course); x.Course != 0 && !found {
+			f.Courses = slices.Insert(f.Courses, at, x.Course)
 		}
 	}
 	s := sums{t.Minutes, t.Score, t.Amount}

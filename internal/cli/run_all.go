@@ -118,6 +118,9 @@ func (s *session) invocation() string {
 	typed := s.args[:max(slices.Index(s.args, "run-all"), 1)]
 	words := make([]string, len(typed))
 	for i, word := range typed {
+		if address, ok := strings.CutPrefix(word, "source.url="); ok { // output is kept longer than a command line
+			word = "source.url=" + withoutPassword(address)
+		}
 		words[i] = quoted(word)
 	}
 	return strings.Join(words, " ")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"churn/pipeline"
@@ -34,7 +35,7 @@ type cells struct {
 	counts     []sql.NullInt32
 	sums       [3]sql.NullInt64
 	scores     sql.NullInt32
-	courses    sql.NullString
+	touched    sql.NullString // kind:course, joined by the separator
 }
 
 // Features streams all users in the order of compare, each with the sums of
@@ -53,7 +54,7 @@ func (e *Engine) Features(ctx context.Context, v pipeline.Vocabulary, courses []
 	c := &f.cells
 	c.counts = make([]sql.NullInt32, v.Len())
 	f.targets = slices.Concat([]any{&c.user.ID, &c.user.Signup, &c.user.Plan, &c.paid, &c.user.Country, &c.user.Source, &c.day, &c.known},
-		pointers(c.counts), pointers(c.sums[:]), []any{&c.scores, &c.courses})
+		pointers(c.counts), pointers(c.sums[:]), []any{&c.scores, &c.touched})
 	return f, nil
 }
 
@@ -112,16 +113,26 @@ func (f *Facts) facts() (pipeline.DayFacts, error) {
 	for i, n := range c.counts {
 		d.Counts[i] = n.Int32
 	}
-	for course := range strings.SplitSeq(c.courses.String, separator) {
-		if course == "" {
-			continue
+	for pair := range strings.SplitSeq(c.touched.String, separator) {
+		touch, err := f.touch(pair)
+		if err != nil {
+			return pipeline.DayFacts{}, err
 		}
-		n, ok := f.courses[course]
-		if !ok {
-			return pipeline.DayFacts{}, fmt.Errorf("course %q was not there a moment ago: the tables change while they are read; run again", course)
-		}
-		d.Courses = append(d.Courses, n)
+		d.Touched = append(d.Touched, touch)
 	}
-	slices.Sort(d.Courses)
 	return f.vocabulary.Facts(&d), nil
+}
+
+// touch reads a pair of an event type and a course.
+func (f *Facts) touch(pair string) (t pipeline.Touch, err error) {
+	kind, course, _ := strings.Cut(pair, ":")
+	n, err := strconv.ParseUint(kind, 10, 8)
+	if err != nil || int(n) >= f.vocabulary.Len() {
+		return t, fmt.Errorf("%q is no event type and course, as the database should list them", pair)
+	}
+	number, ok := f.courses[course]
+	if !ok && course != "" {
+		return t, fmt.Errorf("course %q was not there a moment ago: the tables change while they are read; run again", course)
+	}
+	return pipeline.Touch{Type: uint8(n), Course: number}, nil
 }

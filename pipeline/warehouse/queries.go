@@ -127,7 +127,7 @@ func (e *Engine) facts(repeats bool) string {
 		add(total("CASE WHEN "+q.when+" THEN "+e.dialect.fixed(q.term, q.units, k)+" ELSE 0 END"), "s_"+q.term)
 	}
 	add(count("score >= 0 AND score <= 100"), "scores")
-	add("coalesce("+e.dialect.list("(CASE WHEN course <> '' THEN course END)")+", '')", "courses")
+	add(e.dialect.list(e.dialect.numeral("kind")+" || ':' || course"), "touched")
 	fmt.Fprintf(&b, ", d AS (SELECT %s FROM %s GROUP BY user_id, day, known)\n", strings.Join(columns, ", "), events)
 	fmt.Fprintf(&b, "SELECT u.user_id, u.signup, u.plan, u.paid, u.country, u.source, d.day, d.known, %s FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s, d.day, d.known", strings.Join(names, ", "), e.userRank("u.user_id"))
 	return b.String()

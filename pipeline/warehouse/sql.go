@@ -116,7 +116,7 @@ func (e *Engine) acceptance() string {
 			usable += " AND f_" + f.check + " = 0"
 		}
 	}
-	known := fmt.Sprintf("CASE WHEN known_given = 1 AND f_known_at_valid = 0 THEN known_day ELSE day END AS known")
+	known := "CASE WHEN known_given = 1 AND f_known_at_valid = 0 THEN known_day ELSE day END AS known"
 	return fmt.Sprintf("e2 AS (SELECT e1.*, %s FROM e1),\n", flags(all)) +
 		fmt.Sprintf("a AS (SELECT event_id, user_id, event_at, day, %s, kind, course, minutes, score, amount FROM e2 WHERE %s)\n", known, usable)
 }
