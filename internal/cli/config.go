@@ -51,7 +51,7 @@ func redacted(entries []config.Entry) []config.Entry {
 	entries = slices.Clone(entries)
 	for i := range entries {
 		e := &entries[i]
-		if address, ok := e.Value.(string); ok && address != "" && e.Key == "source.url" {
+		if address, ok := e.Value.(string); ok && address != "" && (e.Key == "source.url" || e.Key == "score.sink_url") {
 			e.Value = withoutPassword(address)
 		}
 		if address, ok := e.Value.(string); ok && address != "" && (strings.HasSuffix(e.Key, ".webhook") || strings.HasSuffix(e.Key, ".pushgateway")) {

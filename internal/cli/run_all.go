@@ -118,8 +118,10 @@ func (s *session) invocation() string {
 	typed := s.args[:max(slices.Index(s.args, "run-all"), 1)]
 	words := make([]string, len(typed))
 	for i, word := range typed {
-		if address, ok := strings.CutPrefix(word, "source.url="); ok { // output is kept longer than a command line
-			word = "source.url=" + withoutPassword(address)
+		for _, key := range []string{"source.url=", "score.sink_url="} {
+			if address, ok := strings.CutPrefix(word, key); ok { // output is kept longer than a command line
+				word = key + withoutPassword(address)
+			}
 		}
 		words[i] = quoted(word)
 	}

@@ -14,6 +14,7 @@ import (
 	"churn/model/bundle"
 	"churn/pipeline"
 	"churn/pipeline/score"
+	"churn/pipeline/warehouse"
 	"churn/registry"
 )
 
@@ -101,12 +102,12 @@ func (s *session) score(ctx context.Context, name string) (report score.Report, 
 		report.Hindsight = manifest.AsOf
 	}
 	s.warnDefinition(m)
-	return report, s.writeScores(s.scoreBasis(manifest, state, asOf), started, results, &report)
+	return report, s.writeScores(ctx, s.scoreBasis(manifest, state, asOf), started, results, &report)
 }
 
 // writeScores writes the tables and the report of score, and notes their paths
 // in the report.
-func (s *session) writeScores(basis workspace.Basis, started time.Time, results []score.Result, report *score.Report) error {
+func (s *session) writeScores(ctx context.Context, basis workspace.Basis, started time.Time, results []score.Result, report *score.Report) error {
 	full := s.files.Predictions(report.AsOf)
 	top := s.files.Prediction(fmt.Sprintf("churn_top_%d_%s", s.config.Score.TopK, report.AsOf))
 	latest := s.files.LatestPredictions()
@@ -124,7 +125,25 @@ func (s *session) writeScores(basis workspace.Basis, started time.Time, results 
 			return err
 		}
 	}
+	if err := s.sink(ctx, results, report); err != nil { // before the record: the stage has not ended without it
+		return err
+	}
 	return errors.Join(writing.Report("score_latest", scored{*report, contactsOf(report.Top)}, 0), writing.End(full.Path, basis, nil))
+}
+
+// sink writes the predictions to the table that the settings name, if any.
+func (s *session) sink(ctx context.Context, results []score.Result, report *score.Report) error {
+	p := s.config.Score
+	if p.Sink == score.SinkFiles {
+		return nil
+	}
+	write := func(w io.Writer) error { return score.WriteText(results, report.Version, w) }
+	rows, err := warehouse.Sink{URL: p.SinkURL, Table: p.SinkTable}.Replace(ctx, score.Schema(), write)
+	if err == nil {
+		report.SinkTable = p.SinkTable
+		s.log.Info("predictions written to the database", "table", p.SinkTable, "rows", rows)
+	}
+	return err
 }
 
 // scored is the report of score as it is stored: with the first of the list.
@@ -173,6 +192,9 @@ func printScore(w io.Writer, r score.Report) {
 		fmt.Fprintf(w, "\n          in hindsight: model %s has learned from data up to %s", r.Version, r.Hindsight)
 	}
 	fmt.Fprintf(w, "\n          %s\n          %s\n", r.Predictions, r.TopList)
+	if r.SinkTable != "" {
+		fmt.Fprintf(w, "          table %s\n", r.SinkTable)
+	}
 }
 
 // printContacts lists the users to contact first.

@@ -113,6 +113,14 @@ func suite(t *testing.T, db database) {
 	t.Run("empty", func(t *testing.T) { testEmpty(t, db) })
 }
 
+// The law: what is made in process from files is what the twin counts. It
+// needs no database.
+func TestFiles(t *testing.T) {
+	for name, d := range map[string]*data{"edges": edges(false), "edges with zones": edges(true), "random": random(4, "decimal"), "random with zones": random(5, "double")} {
+		t.Run(name, func(t *testing.T) { compareTwin(t, d, fromFiles(t, d).out.Timelines) })
+	}
+}
+
 // The law: files and tables with the same rows give the same reports and the
 // same bytes, and their timelines the integers of the twin.
 func same(t *testing.T, db database, d *data) {
