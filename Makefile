@@ -49,8 +49,8 @@ test-race: ## all tests, the import table among them, with the race detector and
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: test-kill
-test-kill: ## 300 kills at random moments of promote, rollback, gc and retrain
-	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKillRe' ./internal/cli
+test-kill: ## kills at random moments of promote, rollback, gc, retrain and score --shard
+	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKill(Re|Shards)' ./internal/cli
 
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):
@@ -82,6 +82,11 @@ postgres-test: ## the parity of source.kind: postgres with files, on a PostgreSQ
 .PHONY: test-clients
 test-clients: build .clients/venv/complete .clients/promtool ## churn serve against curl, promtool, schemathesis and the clients of Triton and KServe (needs Python, pip, curl and Debian)
 	BIN=$(CURDIR)/bin/churn VENV=$(CURDIR)/.clients/venv PROMTOOL=$(CURDIR)/.clients/promtool .ci/clients/run
+
+.PHONY: test-shells
+test-shells: ## completion in bash, zsh and fish, the manual page under man, groff and mandoc (installs them on Debian)
+	@for c in bash zsh fish man groff mandoc; do command -v $$c || { apt-get update && apt-get install -y --no-install-recommends bash zsh fish man-db groff mandoc; break; }; done >/dev/null
+	CHURN_TEST_SHELLS=1 go test -count=1 -run '^Test(Shells|Manual)$$' ./internal/cli
 
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-browser

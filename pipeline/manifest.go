@@ -20,8 +20,20 @@ type Manifest struct {
 	Seed         uint64      `json:"seed"`
 	CodeVersion  string      `json:"code_version"`
 	Rows         int64       `json:"rows"`
+	Shard        *Shard      `json:"shard,omitempty"` // of what is a part of an output only
 	Started      time.Time   `json:"started"`
 	Finished     time.Time   `json:"finished"`
+}
+
+// Shard says which part of an output a file is, and what parts must share to
+// be joined, beside inputs and settings.
+type Shard struct {
+	Index      int    `json:"index"` // from 0
+	Of         int    `json:"of"`
+	AsOf       Date   `json:"as_of_date"`
+	Version    string `json:"model_version"`
+	NotAtRisk  int    `json:"users_not_at_risk"`
+	CodeDigest string `json:"code_digest"` // SHA-256 of the program; "" = unknown
 }
 
 // Record says that a stage has ended: what it was made from, with which

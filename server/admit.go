@@ -133,12 +133,12 @@ func limitedBy(k *call) string {
 }
 
 // checkExposure refuses to answer a network without keys.
-func (s *Server) checkExposure() error {
-	if len(s.keys.inForce()) > 0 || s.params.Insecure || loopback(s.params.Address) {
+func (p *Params) checkExposure(keys []Key) error {
+	if len(keys) > 0 || p.Insecure || loopback(p.Address) {
 		return nil
 	}
 	return fmt.Errorf("serve.address: other machines can reach %s, and there are no API keys; make one with `churn key new NAME`, put its line into a file and name it with --set serve.keys_file=FILE (or into CHURN_API_KEYS); "+
-		"or listen on 127.0.0.1; or set serve.insecure=true where a proxy in front checks who asks", s.params.Address)
+		"or listen on 127.0.0.1; or set serve.insecure=true where a proxy in front checks who asks", p.Address)
 }
 
 // guardHost wraps the handler of a server that needs no keys because only this

@@ -141,6 +141,16 @@ func (r *keyring) load() error {
 	return nil
 }
 
+// Keys returns the keys of a server with these settings, and fails where it would
+// not start. fixed are lines of keys beside those of the file.
+func (p Params) Keys(fixed string) ([]Key, error) {
+	r := keyring{fixed: fixed, file: p.KeysFile}
+	if err := r.load(); err != nil {
+		return nil, err
+	}
+	return r.inForce(), p.checkExposure(r.inForce())
+}
+
 // inForce returns the keys; none = no key is asked for.
 func (r *keyring) inForce() []Key { return *r.keys.Load() }
 

@@ -85,7 +85,7 @@ func New(o Options) (*Server, error) {
 	if err := s.readFiles(o.Keys); err != nil {
 		return nil, err
 	}
-	if err := s.checkExposure(); err != nil {
+	if err := s.params.checkExposure(s.keys.inForce()); err != nil {
 		return nil, err
 	}
 	s.calls.New = func() any { return new(call) }

@@ -15,7 +15,7 @@ import (
 // found within a week, rows that have not moved do not fail, and the quiet twin
 // is quieter than the worlds with drift.
 func TestMonitorOnASmallPortal(t *testing.T) {
-	d, err := simulate(t.Context(), t.TempDir(), 1200, 3)
+	d, err := simulate(t.Context(), t.TempDir(), 1200, 3, 300)
 	if err != nil {
 		t.Fatal(err)
 	}

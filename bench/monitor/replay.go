@@ -33,7 +33,7 @@ type trained struct {
 // is nil where no model beats the floor.
 func (d *drifted) learn(ctx context.Context, users map[string]bool, p train.Params) (*trained, error) {
 	dates := map[pipeline.Date]bool{}
-	for _, x := range d.training(pipeline.Span{First: d.date - history, Last: d.date - 1}) {
+	for _, x := range d.training(pipeline.Span{First: d.start, Last: d.date - 1}) {
 		dates[x] = true
 	}
 	rows := of(d.worlds[quiet], users, func(x pipeline.Date) bool { return dates[x] })
@@ -52,7 +52,7 @@ func (d *drifted) learn(ctx context.Context, users map[string]bool, p train.Para
 
 // learned returns the rows of users on the dates that a model has learned from.
 func (d *drifted) learned(users map[string]bool, t *trained) *dataset.Rows {
-	grid := d.training(pipeline.Span{First: d.date - history, Last: d.date - 1})
+	grid := d.training(pipeline.Span{First: d.start, Last: d.date - 1})
 	return of(d.worlds[quiet], users, func(x pipeline.Date) bool {
 		return slices.Contains(grid, x) && t.report.Split.TrainFirst <= x && x <= t.report.Split.TrainLast
 	})

@@ -22,23 +22,24 @@ import (
 // quiet is the world without drift.
 const quiet = "none"
 
-// history is how long before a drift a portal is simulated, days: as the default
-// world, whose last quarter a model in production would live through.
-const history = 300
+// history is how long before its drift portal k is simulated, days: by the end of
+// August, September and October, and before Christmas.
+func history(k int) int { return 230 + k%4*33 }
 
 // drifted are the cohorts of one portal on the days that matter, without drift
 // and with each of the drifts, from the same dice: up to the drift they are one.
 type drifted struct {
 	date   pipeline.Date            // of the drift
+	start  pipeline.Date            // first day
 	worlds map[string]*dataset.Rows // by name of the drift; those with one hold the days since
 	users  []string
 }
 
-// simulate makes the portal of a seed.
-func simulate(ctx context.Context, dir string, users int, seed uint64) (*drifted, error) {
+// simulate makes the portal of a seed with its drifts after so many days.
+func simulate(ctx context.Context, dir string, users int, seed uint64, history int) (*drifted, error) {
 	p := generate.Defaults()
 	p.Users, p.Seed, p.Days = users, seed, history+checkDays
-	d := &drifted{date: p.StartDate + history, worlds: map[string]*dataset.Rows{}}
+	d := &drifted{start: p.StartDate, date: p.StartDate + pipeline.Date(history), worlds: map[string]*dataset.Rows{}}
 	for _, name := range append([]string{quiet}, generate.DriftNames()...) {
 		p.Drifts = nil
 		if name != quiet {
@@ -91,7 +92,7 @@ func (d *drifted) collect(ctx context.Context, path, name string) (*dataset.Rows
 func (d *drifted) watched() []pipeline.Date {
 	dates := []pipeline.Date{d.date - 1}
 	for _, c := range checks() {
-		dates = append(dates, monitor.Needs(d.date+pipeline.Date(c), d.date-history, 1, monitor.Defaults())...)
+		dates = append(dates, monitor.Needs(d.date+pipeline.Date(c), d.start, 1, monitor.Defaults())...)
 	}
 	return dates
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // tempMark is in the name of every temporary file and folder, so that what a
@@ -152,6 +153,43 @@ func MakeDir(dir string) error {
 	return SyncDir(parent)
 }
 
+// Probe does in a folder all that writing a file needs, and removes what it
+// wrote. It returns the time that the file system gave the file.
+func Probe(dir string) (written time.Time, err error) {
+	f, err := createIn(dir, filepath.Join(dir, "probe"))
+	if err != nil {
+		return written, err
+	}
+	f.target = f.file.Name() + "-renamed" // temporary by its name, whatever happens
+	if _, err := f.Write([]byte("churn\n")); err != nil {
+		f.Abort()
+		return written, err
+	}
+	if _, err := f.Commit(); err != nil {
+		return written, err
+	}
+	info, err := os.Stat(f.target)
+	if err == nil {
+		written = info.ModTime()
+	}
+	return written, errors.Join(err, os.Remove(f.target))
+}
+
+// Leftovers returns the temporary files and folders in dir: of writers at work,
+// and of those that were killed.
+func Leftovers(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), tempMark) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
+}
+
 // WriteJSON writes v as indented JSON with a final newline.
 func WriteJSON(path string, v any) (Info, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
@@ -206,14 +244,9 @@ func explain(err error) error {
 // Sweep removes the temporary files and folders that killed processes left in
 // dir. Call it only while holding the lock of the folder.
 func Sweep(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), tempMark) {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
-		}
+	paths, err := Leftovers(dir)
+	for _, path := range paths {
+		err = errors.Join(err, os.RemoveAll(path))
 	}
 	return err
 }

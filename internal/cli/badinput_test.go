@@ -548,7 +548,7 @@ func brokenCalls() []badInput {
 		{name: "progress unknown", args: "--progress always prepare",
 			code: exitUsage, stderr: lines{`--progress "always" is unknown; use auto or never`, hint}},
 		{name: "help on an unknown command", args: "help frobnicate",
-			code: exitUsage, stderr: lines{"No help topic for 'frobnicate'", hint}},
+			code: exitUsage, stderr: lines{`there is no command "frobnicate"`, hint}},
 	}
 }
 

@@ -91,17 +91,17 @@ func newApp(s *session) *cli.App {
 		OnUsageError:    misused,
 		CommandNotFound: nil,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "config", Usage: "read settings from `FILE` (default: config.yaml, if it is there)"},
+			&cli.StringFlag{Name: "config", TakesFile: true, Usage: "read settings from `FILE` (default: config.yaml, if it is there)"},
 			&cli.StringSliceFlag{Name: "set", Usage: "override a setting: `key=value`; can be repeated"},
-			&cli.StringFlag{Name: "profile", Usage: "definitions to use: `NAME` = default or seed"},
-			&cli.StringFlag{Name: "log-format", Value: "auto", Usage: "auto, text or json"},
-			&cli.StringFlag{Name: "log-level", Value: "auto", Usage: "debug, info, warn or error; auto = warn on a terminal, else info"},
-			&cli.StringFlag{Name: "progress", Value: "auto", Usage: "auto = a bar on a terminal, or never"},
+			&choice{&cli.StringFlag{Name: "profile", Usage: "definitions to use: `NAME` = default or seed"}, []string{config.ProfileDefault, config.ProfileSeed}},
+			&choice{&cli.StringFlag{Name: "log-format", Value: "auto", Usage: "auto, text or json"}, []string{"auto", "text", "json"}},
+			&choice{&cli.StringFlag{Name: "log-level", Value: "auto", Usage: "debug, info, warn or error; auto = warn on a terminal, else info"}, []string{"auto", "debug", "info", "warn", "error"}},
+			&choice{&cli.StringFlag{Name: "progress", Value: "auto", Usage: "auto = a bar on a terminal, or never"}, []string{"auto", "never"}},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as one JSON object"},
 		},
 		Commands: []*cli.Command{
 			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s), reportCommand(s),
-			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), monitorCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), versionCommand(s),
+			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), monitorCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), doctorCommand(s), completionCommand(s), manCommand(s), versionCommand(s), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {
@@ -110,10 +110,12 @@ func newApp(s *session) *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	app.DisableSliceFlagSeparator = true // --set features.windows_days=7,14 is one setting
+	app.DisableSliceFlagSeparator = true        // --set features.windows_days=7,14 is one setting
+	app.Flags = append(app.Flags, cli.HelpFlag) // which package cli leaves out where help is not its own
 	for _, c := range app.Commands {
 		guard(c)
 	}
+	explain(app.Commands, "", examples())
 	return app
 }
 
@@ -132,6 +134,7 @@ func misused(_ *cli.Context, err error, _ bool) error {
 // guard makes a command refuse what it does not take.
 func guard(c *cli.Command) {
 	c.OnUsageError = misused
+	c.HideHelpCommand = len(c.Subcommands) == 0 // `churn help COMMAND` and --help are enough
 	var names []string
 	for _, sub := range c.Subcommands {
 		guard(sub)

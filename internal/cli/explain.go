@@ -10,7 +10,6 @@ import (
 
 	"churn/pipeline"
 	"churn/pipeline/score"
-	"churn/registry"
 )
 
 func explainCommand(s *session) *cli.Command {
@@ -18,7 +17,7 @@ func explainCommand(s *session) *cli.Command {
 		Name:      "explain",
 		Usage:     "say why a user is at risk, beside what is usual among peers, and what would lower it",
 		ArgsUsage: "USER",
-		Flags:     []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Value: registry.Production, Usage: "explain with `VERSION|ALIAS`"}},
+		Flags:     []cli.Flag{asOfFlag(), aliasFlag("explain with `VERSION|ALIAS`")},
 		Action: func(c *cli.Context) error {
 			user, err := argument(c, "user id", "")
 			if err != nil {

@@ -35,7 +35,7 @@ func generateCommand(s *session) *cli.Command {
 			&cli.StringFlag{Name: "churn-base-rate", Usage: "share of active users who leave in 30 days, in an average season"},
 			&cli.StringFlag{Name: "drift", Usage: "change the world from a date on: `NAME@DATE`,… of engagement, content, pricing, acquisition, bots"},
 			&cli.StringFlag{Name: "out", Usage: "write to the folder `DIR` (default: paths.data/raw)"},
-			&cli.StringFlag{Name: "format", Usage: "csv or parquet"},
+			&choice{&cli.StringFlag{Name: "format", Usage: "csv or parquet"}, []string{string(table.CSV), string(table.Parquet)}},
 		},
 		Action: func(c *cli.Context) error {
 			flags := map[string]string{}

@@ -1,19 +1,16 @@
 package cli
 
 import (
-	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	neturl "net/url"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
-)
 
-// healthcheckTimeout is below the interval at which containers are asked.
-const healthcheckTimeout = 3 * time.Second
+	"churn/internal/doctor"
+)
 
 func healthcheckCommand(s *session) *cli.Command {
 	return &cli.Command{
@@ -34,24 +31,16 @@ func (s *session) healthcheck(c *cli.Context) error {
 	if url == "" {
 		url = s.baseURL(reachable(s.config.Serve.Address))
 	}
-	// It asks this very machine, whose certificate names another host.
-	client := http.Client{Timeout: healthcheckTimeout, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
-	request, err := http.NewRequestWithContext(c.Context, http.MethodGet, url+"/ready", nil)
-	if err != nil {
+	if _, err := neturl.Parse(url); err != nil {
 		return usageError{err}
 	}
-	response, err := client.Do(request)
+	status, body, err := doctor.Ask(c.Context, url+"/ready")
 	if err != nil {
 		return fmt.Errorf("the server does not answer; is `churn serve` running?: %w", err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<12))
-	if err != nil {
-		return fmt.Errorf("the server does not answer: %w", err)
-	}
 	answer := strings.TrimSpace(string(body))
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server is not ready: status %d: %s", response.StatusCode, answer)
+	if status != http.StatusOK {
+		return fmt.Errorf("the server is not ready: status %d: %s", status, answer)
 	}
 	_, err = fmt.Fprintln(s.stdout, answer)
 	return err

@@ -78,7 +78,7 @@ func printCollected(w io.Writer, r registry.GCReport) {
 }
 
 func exportFlags() []cli.Flag {
-	return []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write to `FILE` (default: churn-VERSION.tar)"}}
+	return []cli.Flag{&cli.StringFlag{Name: "out", TakesFile: true, Usage: "write to `FILE` (default: churn-VERSION.tar)"}}
 }
 
 // exported is the report of export.

@@ -43,14 +43,14 @@ func monitorCommand(s *session) *cli.Command {
 
 func scoresFlags() []cli.Flag {
 	return []cli.Flag{asOfFlag(),
-		&cli.StringFlag{Name: "model", Value: registry.Production, Usage: "watch `VERSION|ALIAS`"},
-		&cli.StringFlag{Name: "reference", Value: monitor.RefTraining, Usage: "compare with `WHAT`: " + monitor.RefTraining + ", or " + monitor.RefSeason},
+		aliasFlag("watch `VERSION|ALIAS`"),
+		&choice{&cli.StringFlag{Name: "reference", Value: monitor.RefTraining, Usage: "compare with `WHAT`: " + monitor.RefTraining + ", or " + monitor.RefSeason}, []string{monitor.RefTraining, monitor.RefSeason}},
 	}
 }
 
 func driftFlags() []cli.Flag {
 	return append(scoresFlags(),
-		&cli.StringFlag{Name: "source", Value: sourceData, Usage: "watch the users in `WHAT`: data, at an as-of date, or log, those of whom the server was asked (serve.log.sample)"},
+		&choice{&cli.StringFlag{Name: "source", Value: sourceData, Usage: "watch the users in `WHAT`: data, at an as-of date, or log, those of whom the server was asked (serve.log.sample)"}, []string{sourceData, sourceLog}},
 		&cli.StringFlag{Name: "from", Usage: "of the log: first `DATE` (default: the seventh day up to --to)"},
 		&cli.StringFlag{Name: "to", Usage: "of the log: last `DATE` (default: today)"},
 		&cli.StringFlag{Name: "backtest", Usage: "replay `FROM..TO`, every features.every_days, and count the alarms that the present limits would have raised"})

@@ -92,7 +92,10 @@ func (s *session) namedAlarm(c *cli.Context) (string, error) {
 	if err := s.load(c, nil); err != nil {
 		return "", err
 	}
-	return name, s.parseAsOf(c)
+	if err := s.parseAsOf(c); err != nil {
+		return "", err
+	}
+	return name, s.notAhead()
 }
 
 func (s *session) silence(c *cli.Context) error {
@@ -232,11 +235,17 @@ type alarmed struct {
 	Firing   []string         `json:"firing"`   // and not silenced
 	Silenced []string         `json:"silenced"` // though they fire
 	Note     string           `json:"note,omitempty"`
+	Unknown  string           `json:"unknown,omitempty"` // why nothing is known of the alarms, which did not move
+}
+
+// noAlarms is what an evaluation that found nothing came to.
+func noAlarms() alarmed {
+	return alarmed{Messages: []alarms.Message{}, Firing: []string{}, Silenced: []string{}}
 }
 
 // moveAlarms moves the alarms by what the monitors found, and sends what is due.
 func (s *session) moveAlarms(ctx context.Context, readings []alarms.Reading) (e alarmed, err error) {
-	e = alarmed{Messages: []alarms.Message{}, Firing: []string{}, Silenced: []string{}}
+	e = noAlarms()
 	at, p := s.moment(), s.config.Monitor.Alarms
 	err = s.alarms().Update(ctx, func(b *alarms.Book) error {
 		due, err := b.Evaluate(readings, p.Rules, at)
@@ -252,7 +261,9 @@ func (s *session) moveAlarms(ctx context.Context, readings []alarms.Reading) (e 
 		e.split(b, at)
 		return nil
 	})
-	if err != nil {
+	if err != nil { // what is not in the book has not happened: the next run tells it
+		e = noAlarms()
+		e.Unknown = err.Error()
 		return e, err
 	}
 	return e, s.deliver(ctx)

@@ -293,10 +293,62 @@ func TestMonitorFaults(t *testing.T) {
 	if out.code != 1 || !strings.Contains(out.stdout, "freshness FAIL") || !strings.Contains(out.stderr, "alarms do not move until it is mended") {
 		t.Errorf("%+v", out)
 	}
+	alarmsUnknown(t, damaged)
+	// Nor can they be moved where the book cannot be written.
+	unwritable := tinyPortal(t)
+	if err := os.MkdirAll(filepath.Join(unwritable, "artifacts/metrics/alarms.json"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	alarmsUnknown(t, unwritable)
 	// Without any data nothing is found, and that is no success.
 	if out := finish(t, program(t.TempDir(), "monitor", "all")); out.code != 1 || !strings.Contains(out.stdout, "UNMEASURED") || !strings.Contains(out.stderr, "monitor health could not run: ") {
 		t.Errorf("%+v", out)
 	}
+}
+
+// alarmsUnknown checks that alarms of which nothing is known are not told to be
+// quiet.
+func alarmsUnknown(t *testing.T, dir string) {
+	t.Helper()
+	out := finish(t, program(dir, ofPortal("monitor", "all", "--as-of", "2025-01-20")...))
+	if out.code != 1 || !strings.Contains(out.stdout, "alarms       unknown: ") || strings.Contains(out.stdout, "none fires") || strings.Contains(out.stdout, "alarm        firing") {
+		t.Errorf("%+v", out)
+	}
+	out = finish(t, program(dir, ofPortal("--json", "monitor", "all", "--as-of", "2025-01-20")...))
+	var all struct{ Alarms struct{ Unknown string } }
+	if err := json.Unmarshal([]byte(out.stdout), &all); err != nil || !strings.Contains(all.Alarms.Unknown, "alarms.json") {
+		t.Errorf("%v: %+v", err, out)
+	}
+}
+
+// A date that has not come is refused before anything is judged: the book of the
+// alarms would stand in the future, and no evaluation before it would count. Real
+// data may lag behind today, simulated data ends with itself.
+func TestMonitorAhead(t *testing.T) {
+	dir := tinyPortal(t)
+	refuses := func(dir string, args []string, says string) {
+		t.Helper()
+		before := results(t, dir)
+		if out := finish(t, program(dir, args...)); out.code != 64 || !strings.Contains(out.stderr, says) || out.stdout != "" {
+			t.Errorf("%q: %+v", args, out)
+		}
+		sameResults(t, "refused", before, results(t, dir))
+	}
+	for _, command := range []string{"all", "health", "silence drift --reason x --for 1h", "unsilence drift"} {
+		refuses(dir, ofPortal(strings.Fields("monitor "+command+" --as-of 9999-01-01")...), "--as-of 9999-01-01 has not come yet: today is ")
+	}
+	if out := finish(t, program(dir, ofPortal("monitor", "health", "--as-of", "2025-03-01")...)); out.code != 2 {
+		t.Errorf("data that is late: %+v", out)
+	}
+	simulated := t.TempDir()
+	for _, stage := range []string{"generate", "prepare"} {
+		churn(t, simulated, worldArgs(60, 1, stage)...)
+	}
+	world := worldArgs(60, 1, "monitor")
+	for _, command := range []string{"all", "health", "silence drift --reason x --for 1h"} {
+		refuses(simulated, append(world, strings.Fields(command+" --as-of 2025-05-12")...), "--as-of 2025-05-12 lies outside the data, which runs from 2025-01-01 to 2025-05-10")
+	}
+	churn(t, simulated, append(world, "health", "--as-of", "2025-05-10")...)
 }
 
 // A retrain that came to nothing is an alarm for a week; one that runs, or whose

@@ -25,7 +25,7 @@ func allMonitors(s *session) *cli.Command {
 		Description: "Made for a CronJob. A monitor that cannot run does not keep the others from running.\n" +
 			"Exit code 2: an alarm fires that is not silenced, so that the Job is shown as failed for as long as it does; 1: a monitor could not run; 0: neither. A FAIL that its alarm still holds back, or that is silenced, is no 2.",
 		Flags:  []cli.Flag{asOfFlag()},
-		Action: s.dated(func(c *cli.Context) error { return s.monitorAll(c.Context) }),
+		Action: s.untilToday(s.monitorAll),
 	}
 }
 
@@ -240,6 +240,8 @@ func printAlarmed(w io.Writer, e alarmed) {
 		fmt.Fprintf(w, "alarm        %-10s  %s since %s: %s\n", m.State, m.Alarm, m.Begun.Format(minute), m.Summary)
 	}
 	switch {
+	case e.Unknown != "":
+		fmt.Fprintf(w, "alarms       unknown: %s\n", e.Unknown)
 	case e.Note != "":
 		fmt.Fprintf(w, "alarms       %s\n", e.Note)
 	case len(e.Firing) == 0 && len(e.Silenced) == 0:

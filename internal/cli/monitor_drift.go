@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"churn/internal/atomicfile"
+	"churn/internal/figures"
 	"churn/internal/workspace"
 	"churn/model/profile"
 	"churn/pipeline"
@@ -66,7 +67,8 @@ func (s *session) backtestDrift(ctx context.Context, q watching) error {
 	if len(dates) == 0 {
 		return usageError{fmt.Errorf("--backtest %s..%s holds none of the as-of dates, which are %d days apart (features.every_days) and end with its last day", q.backtest.from, q.backtest.to, every)}
 	}
-	b := monitor.Backtest{From: dates[0], To: dates[len(dates)-1], EveryDays: every, Reference: q.reference}
+	b := monitor.NewBacktest(span.First, s.config.Monitor)
+	b.From, b.To, b.EveryDays, b.Reference = dates[0], dates[len(dates)-1], every, q.reference
 	runs, err := s.inProduction(ctx, q.model, dates)
 	if err != nil {
 		return err
@@ -169,7 +171,11 @@ func printDrift(w io.Writer, r monitor.DriftReport, path string) {
 	}
 	printFeatureDrift(w, r)
 	printTrends(w, r.Trends)
-	fmt.Fprintf(w, "          fixed limits of PSI, 0.1 and 0.25, would say %s: %d features warn, %d fail\n          %s\n", r.Fixed.Status, r.Fixed.Warned, r.Fixed.Failed, path)
+	fmt.Fprintf(w, "          fixed limits of PSI, %s\n", r.Fixed)
+	if r.Customary != nil {
+		fmt.Fprintf(w, "          the customary ones, %s\n", r.Customary)
+	}
+	fmt.Fprintf(w, "          %s\n", path)
 	if r.Hindsight != 0 {
 		fmt.Fprintf(w, "          in hindsight: model %s has learned from data up to %s\n", r.Version, r.Hindsight)
 	}
@@ -194,9 +200,10 @@ func printFeatureDrift(w io.Writer, r monitor.DriftReport) {
 			steps[f.Name] = f
 		}
 	}
-	fmt.Fprintf(w, "          %-30s  %10s  %-4s  %6s  %-13s  %5s  %5s  %8s  %7s  %9s\n", "feature (importance × PSI)", "importance", "", "PSI", "limits", "JS", "KS", "missing", "unseen", "step PSI")
+	fmt.Fprintf(w, "          %-30s  %10s  %-4s  %6s  %-13s  %5s  %5s  %8s  %7s  %9s  %s\n", "feature (importance × PSI)", "importance", "", "PSI", "limits", "JS", "KS", "missing", "unseen", "step PSI", "does not count")
 	for _, f := range features[:min(shownFeatures, len(features))] {
-		fmt.Fprintf(w, "          %-30s  %9.1f%%  %-4s  %6.3f  %.3f, %.3f   %.3f  %.3f  %7.1f%%  %6.1f%%  %9.3f\n", f.Name, 100*f.Importance, shortStatus(f.Status), f.PSI, f.WarnLimit, f.FailLimit, f.JS, f.KS, 100*f.Missing, 100*f.Unseen, steps[f.Name].PSI)
+		line := fmt.Sprintf("          %-30s  %9.1f%%  %-4s  %6.3f  %.3f, %.3f   %.3f  %.3f  %7.1f%%  %6.1f%%  %9.3f  %s", f.Name, 100*f.Importance, shortStatus(f.Status), f.PSI, f.WarnLimit, f.FailLimit, f.JS, f.KS, 100*f.Missing, 100*f.Unseen, steps[f.Name].PSI, f.Discounted())
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 }
 
@@ -221,12 +228,15 @@ func printScores(w io.Writer, r monitor.ScoreReport, path string) {
 }
 
 func printReplays(w io.Writer, b monitor.Backtest, path string) {
-	fmt.Fprintf(w, "drift     replayed from %s to %s every %d days against the %s; of the models that ever were in production, each date has the latest one by its data (*: it has seen later days)\n", b.From, b.To, b.EveryDays, b.Reference)
+	fmt.Fprintf(w, "drift     replayed from %s to %s every %d days against the %s; of the models that ever were in production, each date has the latest one by its data (*: it has seen later days; ~: warm-up)\n", b.From, b.To, b.EveryDays, b.Reference)
 	fmt.Fprintf(w, "          %-10s  %-8s  %-5s  %-5s  %-5s  %8s  %7s  %-5s  %s\n", "as of", "model", "", "level", "step", "weighted", "max PSI", "fixed", "because")
 	for _, r := range b.Checks {
 		mark := ""
 		if r.Hindsight != 0 {
 			mark = "*"
+		}
+		if r.WarmUp {
+			mark += "~"
 		}
 		if r.Status == "" {
 			fmt.Fprintf(w, "          %-10s  %-8s  %s\n", r.AsOf, r.Version+mark, r.Note)
@@ -234,6 +244,33 @@ func printReplays(w io.Writer, b monitor.Backtest, path string) {
 		}
 		fmt.Fprintf(w, "          %-10s  %-8s  %-5s  %-5s  %-5s  %8.3f  %7.3f  %-5s  %s\n", r.AsOf, r.Version+mark, r.Status, r.Level, cmp.Or(r.Step, "–"), r.WeightedPSI, r.MaxPSI, r.Fixed, strings.Join(r.Reasons, "; "))
 	}
-	fmt.Fprintf(w, "          %d of %d checks fail: %d alarms in %.1f months, %.2f a month; fixed limits of PSI: %d checks, %d alarms, %.2f a month\n          %s\n",
-		b.Failed, len(b.Checks), b.Alarms, b.Months, b.PerMonth, b.Fixed, b.FixedRuns, b.FixedRate, path)
+	printTold(w, b)
+	fmt.Fprintf(w, "          %s\n", path)
 }
+
+// printTold sums a replay up: the share of bad checks first, since limits that
+// always fail come to one alarm.
+func printTold(w io.Writer, b monitor.Backtest) {
+	if b.Counted > 0 {
+		fmt.Fprintf(w, "          %-36s  %-10s  %-10s  %s\n", fmt.Sprintf("%s in %.1f months", figures.Counted(b.Counted, "check", "checks"), b.Months), "FAIL", "WARN", "alarms: failures in a row are one")
+		line := func(name string, t monitor.Told) {
+			fmt.Fprintf(w, "          %-36s  %-10s  %-10s  %s, %.2f a month", name, ofChecks(t.Failed, t.FailedShare), ofChecks(t.Warned, t.WarnedShare), figures.Counted(t.Alarms, "alarm", "alarms"), t.PerMonth)
+			if t.Longest > 1 {
+				fmt.Fprintf(w, ", the longest for %d checks", t.Longest)
+			}
+			fmt.Fprintln(w)
+		}
+		line("these limits", b.Told)
+		line(fmt.Sprintf("fixed limits of PSI, %v and %v", b.WarnPSI, b.FailPSI), b.Fixed)
+	}
+	if n := len(b.Checks) - b.Counted - b.WarmUp.Checks; n > 0 {
+		fmt.Fprintf(w, "          %s without an answer\n", figures.Counted(n, "check", "checks"))
+	}
+	if u := b.WarmUp; u.Checks > 0 {
+		fmt.Fprintf(w, "          not counted: %s of the warm-up (~), before %s: the data was too young to tell; FAIL on %d of them, by fixed limits on %d\n",
+			figures.Counted(u.Checks, "check", "checks"), u.Until, u.Failed, u.FixedFailed)
+	}
+}
+
+// ofChecks writes how many checks, and what share.
+func ofChecks(n int, share float64) string { return fmt.Sprintf("%.0f%% (%d)", 100*share, n) }

@@ -29,12 +29,12 @@ func healthMonitor(s *session) *cli.Command {
 		Description: "Reads what churn prepare left. The day that should be there is that of --as-of; without it yesterday, or the last day of simulated data. Only what was known on that day counts.\n" +
 			"Exit code 2 where a limit of monitor.health.* is passed that fails.",
 		Flags: []cli.Flag{asOfFlag()},
-		Action: s.dated(func(c *cli.Context) error {
-			report, err := s.dataHealth(c.Context)
+		Action: s.untilToday(func(ctx context.Context) error {
+			report, err := s.dataHealth(ctx)
 			if err != nil {
 				return err
 			}
-			s.tellFigures(c.Context)
+			s.tellFigures(ctx)
 			return errors.Join(s.print(report, func(w io.Writer) { printHealth(w, report) }), failedHealth(report))
 		}),
 	}
@@ -135,6 +135,36 @@ func (s *session) lastWholeDay(t *prepare.Timelines) pipeline.Date {
 		return t.Header.Span.Last
 	}
 	return s.today() - 1
+}
+
+// untilToday makes the action of a monitor whose as-of date may lie after the data.
+func (s *session) untilToday(run func(context.Context) error) cli.ActionFunc {
+	return s.dated(func(c *cli.Context) error {
+		if err := s.notAhead(); err != nil {
+			return err
+		}
+		return run(c.Context)
+	})
+}
+
+// notAhead refuses an as-of date that has not come: a mistyped one would move the
+// alarms to a time before which no evaluation counts. Simulated days end with the
+// data; real ones may be missing at its end, which is what health is to find.
+func (s *session) notAhead() error {
+	if s.asOf == pipeline.NoDate {
+		return nil
+	}
+	if s.simulated() {
+		if t, _, err := s.timelines(); err == nil { // else there is nothing yet that it could lie outside of
+			defer t.Close()
+			_, err = s.asOfWithin(t.Header.Span)
+			return err
+		}
+	}
+	if today := s.today(); s.asOf > today {
+		return usageError{fmt.Errorf("--as-of %s has not come yet: today is %s", s.asOf, today)}
+	}
+	return nil
 }
 
 // shownReasons is how many reasons an alarm, or a part of a report, shows to

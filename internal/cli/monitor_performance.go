@@ -27,8 +27,8 @@ func performanceCommand(s *session) *cli.Command {
 		Usage: "measure past predictions by what has become of the users since, against the promise of the model card",
 		Description: "Reads the tables predictions/churn_predictions_DATE of churn score. Those whose label window has closed are joined with what happened since; for the others the figures are estimated from the risks alone. " +
 			"Users who were contacted are counted apart. Exit code 2 where a promise is broken beyond chance.",
-		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "source", Value: sourceTables, Usage: "predictions of `WHERE`: tables (of churn score), or log (what servers answered, serve.log.sample)"},
-			&cli.StringFlag{Name: "treatments", Usage: "users who were contacted: a `FILE` with user_id, contacted_at and, if you like, treatment (default: monitor.treatments)"}},
+		Flags: []cli.Flag{asOfFlag(), &choice{&cli.StringFlag{Name: "source", Value: sourceTables, Usage: "predictions of `WHERE`: tables (of churn score), or log (what servers answered, serve.log.sample)"}, []string{sourceTables, sourceLog}},
+			&cli.StringFlag{Name: "treatments", TakesFile: true, Usage: "users who were contacted: a `FILE` with user_id, contacted_at and, if you like, treatment (default: monitor.treatments)"}},
 		Action: s.dated(func(c *cli.Context) error {
 			return s.monitorPerformance(c.Context, c.String("source"), c.String("treatments"))
 		}),

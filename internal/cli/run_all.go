@@ -42,14 +42,15 @@ type everything struct {
 }
 
 func runAllCommand(s *session) *cli.Command {
-	names := strings.Join(stages.Names(s.allStages(&everything{})), ", ")
+	all := s.allStages(&everything{})
+	names := strings.Join(stages.Names(all), ", ")
 	return &cli.Command{
 		Name:        "run-all",
 		Usage:       "from raw data to a promoted model and a ranked list; simulates data where there is none",
 		Description: "Stages whose outputs are up to date are left out: same inputs, settings and program by digest. The stages are " + names + ".",
 		Flags: []cli.Flag{asOfFlag(),
-			&cli.StringFlag{Name: "from", Usage: "start at `STAGE`, which runs even if it is up to date; those before it must be"},
-			&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"},
+			&choice{&cli.StringFlag{Name: "from", Usage: "start at `STAGE`, which runs even if it is up to date; those before it must be"}, stages.Names(all)},
+			&choice{&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"}, stages.Names(all)},
 			&cli.BoolFlag{Name: "no-cache", Usage: "run every stage, up to date or not"},
 		},
 		Action: s.dated(func(c *cli.Context) error {

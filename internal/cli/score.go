@@ -13,23 +13,39 @@ import (
 	"churn/internal/workspace"
 	"churn/model/bundle"
 	"churn/pipeline"
+	"churn/pipeline/prepare"
 	"churn/pipeline/score"
 	"churn/pipeline/warehouse"
 	"churn/registry"
 )
 
 func scoreCommand(s *session) *cli.Command {
+	whole := s.dated(func(c *cli.Context) error {
+		report, err := s.score(c.Context, c.String("model"))
+		if err != nil {
+			return err
+		}
+		return s.print(report, func(w io.Writer) { printScore(w, report) })
+	})
 	return &cli.Command{
 		Name:  "score",
 		Usage: "rank the users at risk, with reasons",
-		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Value: registry.Production, Usage: "score with `VERSION|ALIAS`"}},
-		Action: s.dated(func(c *cli.Context) error {
-			report, err := s.score(c.Context, c.String("model"))
-			if err != nil {
-				return err
+		Description: "With --shard only a part of the users is scored, for several processes over one workspace: each leaves its part in predictions/shards, and the one that ends last joins them to " +
+			"what one process writes. Nothing need follow; --merge joins where the last one could not.",
+		Flags: []cli.Flag{asOfFlag(), aliasFlag("score with `VERSION|ALIAS`"),
+			&cli.StringFlag{Name: "shard", Usage: "score the users of shard `I/N` only, counted from 0: 0/4 is the first of 4"},
+			&cli.IntFlag{Name: "merge", Usage: "join the parts of `N` shards"}},
+		Action: func(c *cli.Context) error {
+			switch {
+			case c.IsSet("shard") && c.IsSet("merge"):
+				return usageError{errors.New("use either --shard or --merge")}
+			case c.IsSet("shard"):
+				return s.scoreShard(c)
+			case c.IsSet("merge"):
+				return s.mergeShards(c)
 			}
-			return s.print(report, func(w io.Writer) { printScore(w, report) })
-		}),
+			return whole(c)
+		},
 	}
 }
 
@@ -71,38 +87,74 @@ func (s *session) scoreBasis(m registry.Manifest, timelines pipeline.FileState, 
 		Settings: []pipeline.Setting{workspace.Setting("score", s.config.Score), workspace.Setting("--as-of", asOf)}}
 }
 
+// scoring is one scoring: who scores whom as of when.
+type scoring struct {
+	model     *score.Model
+	manifest  registry.Manifest
+	span      pipeline.Span
+	timelines pipeline.FileState
+	asOf      pipeline.Date
+	started   time.Time
+}
+
+// scoring loads the model and opens the timelines, which the caller closes.
+func (s *session) scoring(ctx context.Context, name string) (x scoring, t *prepare.Timelines, err error) {
+	x.started = s.stamp()
+	if x.model, x.manifest, err = s.model(ctx, name); err != nil {
+		return x, nil, err
+	}
+	if t, x.timelines, err = s.timelines(); err != nil {
+		return x, nil, err
+	}
+	x.span = t.Header.Span
+	if x.asOf, err = s.asOfWithin(x.span); err != nil {
+		t.Close()
+		return x, nil, err
+	}
+	return x, t, nil
+}
+
+// basisOf returns what decides the outputs.
+func (s *session) basisOf(x scoring) workspace.Basis {
+	return s.scoreBasis(x.manifest, x.timelines, x.asOf)
+}
+
+// scoreUsers scores the users of a shard.
+func (s *session) scoreUsers(ctx context.Context, t *prepare.Timelines, x scoring, shard score.Shard) (part score.Part, err error) {
+	err = s.stage(ctx, "score", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		part, err = shard.Score(ctx, t, x.model, x.asOf, s.config.Score, progress)
+		return err
+	})
+	if err != nil {
+		return part, err
+	}
+	return part, s.files.Agree(s.files.Timelines(), x.timelines, t.SHA256())
+}
+
 // score writes the predictions of the contract.
 func (s *session) score(ctx context.Context, name string) (report score.Report, err error) {
-	started := s.stamp()
-	m, manifest, err := s.model(ctx, name)
-	if err != nil {
-		return report, err
-	}
-	t, state, err := s.timelines()
+	x, t, err := s.scoring(ctx, name)
 	if err != nil {
 		return report, err
 	}
 	defer t.Close()
-	asOf, err := s.asOfWithin(t.Header.Span)
+	all, err := s.scoreUsers(ctx, t, x, score.Whole())
 	if err != nil {
 		return report, err
 	}
-	var results []score.Result
-	err = s.stage(ctx, "score", func(ctx context.Context, progress func(done, total int64)) (err error) {
-		results, report, err = score.Run(ctx, t, m, asOf, s.config.Score, progress)
-		return err
-	})
-	if err != nil {
+	return s.finishScores(ctx, x, all)
+}
+
+// finishScores ranks everybody and writes.
+func (s *session) finishScores(ctx context.Context, x scoring, all score.Part) (report score.Report, err error) {
+	if report, err = score.Rank(all, x.model, x.asOf, s.config.Score, x.span); err != nil {
 		return report, err
 	}
-	if err := s.files.Agree(s.files.Timelines(), state, t.SHA256()); err != nil {
-		return report, err
+	if x.manifest.AsOf > x.asOf {
+		report.Hindsight = x.manifest.AsOf
 	}
-	if manifest.AsOf > asOf {
-		report.Hindsight = manifest.AsOf
-	}
-	s.warnDefinition(m)
-	return report, s.writeScores(ctx, s.scoreBasis(manifest, state, asOf), started, results, &report)
+	s.warnDefinition(x.model)
+	return report, s.writeScores(ctx, s.basisOf(x), x.started, all.Results, &report)
 }
 
 // writeScores writes the tables and the report of score, and notes their paths

@@ -194,8 +194,11 @@ func (s *session) print(report any, human func(io.Writer)) error {
 }
 
 // locked runs f while no other process writes into the workspace.
-func (s *session) locked(f func() error) error {
-	release, err := s.files.Lock()
+func (s *session) locked(f func() error) error { return s.lockedBy(s.files.Lock, f) }
+
+// lockedBy is locked with the given way to take the lock.
+func (s *session) lockedBy(lock func() (release func(), err error), f func() error) error {
+	release, err := lock()
 	if err != nil {
 		return err
 	}
@@ -210,14 +213,19 @@ func (s *session) locked(f func() error) error {
 // workspace.
 func (s *session) dated(run func(*cli.Context) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := s.load(c, nil); err != nil {
-			return err
-		}
-		if err := s.parseAsOf(c); err != nil {
+		if err := s.loadDated(c); err != nil {
 			return err
 		}
 		return s.locked(func() error { return run(c) })
 	}
+}
+
+// loadDated is load for a command with --as-of.
+func (s *session) loadDated(c *cli.Context) error {
+	if err := s.load(c, nil); err != nil {
+		return err
+	}
+	return s.parseAsOf(c)
 }
 
 // asOfFlag is the flag of all commands to which a date matters.

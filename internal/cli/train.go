@@ -28,7 +28,7 @@ func trainCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "fit the models, measure them on the latest as-of dates, and register those that beat the floor",
-		Flags: []cli.Flag{asOfFlag(), &cli.StringFlag{Name: "model", Usage: "fit `NAME` only: logistic or gbdt"}},
+		Flags: []cli.Flag{asOfFlag(), &choice{&cli.StringFlag{Name: "model", Usage: "fit `NAME` only: logistic or gbdt"}, []string{train.ModelLogistic, train.ModelGBDT}}},
 		Action: s.dated(func(c *cli.Context) error {
 			if name := c.String("model"); name != "" {
 				s.config.Train.Models = []string{name}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -83,6 +84,9 @@ func Load(r Request) (*Loaded, error) {
 	c.Paths.derive()
 	return &Loaded{Config: c, Entries: entries, File: file}, nil
 }
+
+// Keys returns all dotted keys, sorted.
+func Keys() []string { return slices.Sorted(maps.Keys(flatten(Defaults(ProfileDefault)))) }
 
 // loader collects values by dotted key.
 type loader struct {

@@ -86,6 +86,14 @@ func Whole(n int) string {
 	return text
 }
 
+// Counted writes a number of things: 1 alarm, 2,000 alarms.
+func Counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Whole(n) + " " + many
+}
+
 // Ticks returns the values at which an axis is marked that holds the given ones:
 // at most wanted parts, and one more at either end so that it begins and ends at
 // a mark. Values that are not finite do not count.

@@ -28,3 +28,19 @@ func Parse(s string) (int64, error) {
 	}
 	return 0, fmt.Errorf("%q is not a size; write a number and a unit, such as 512MiB or 2GiB", s)
 }
+
+// Format writes a number of bytes with the largest binary unit of which there is
+// one: 1.5 GiB.
+func Format(n int64) string {
+	v, unit := float64(n), "B"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if v < 1024 {
+			break
+		}
+		v, unit = v/1024, next
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, unit)
+}

@@ -3,6 +3,7 @@
 package workspace
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,6 +104,20 @@ func (w *Workspace) Predictions(asOf pipeline.Date) Output {
 	return w.Prediction(datedPredictions + asOf.String())
 }
 
+// Shards is the folder of the parts of all sharded scorings.
+func (w *Workspace) Shards() string { return filepath.Join(w.Paths.Predictions, "shards") }
+
+// ScoreParts is the folder of the parts that shards leave for one another. run
+// keeps those of different as-of dates apart.
+func (w *Workspace) ScoreParts(run string, of int) string {
+	return filepath.Join(w.Shards(), fmt.Sprintf("%s_of_%d", run, of))
+}
+
+// ScorePart is one of the parts.
+func (w *Workspace) ScorePart(run string, index, of int) Output {
+	return Output{w.table(w.ScoreParts(run, of), fmt.Sprintf("part_%d", index)), fmt.Sprintf("score --shard %d/%d", index, of)}
+}
+
 // KeptPredictions lists the tables of predictions by rising as-of date.
 func (w *Workspace) KeptPredictions() (out []Output, err error) {
 	entries, err := os.ReadDir(w.Paths.Predictions)
@@ -129,6 +144,7 @@ type Made struct {
 	Inputs       []pipeline.FileState
 	ConfigDigest string
 	Seed         uint64
+	Shard        *pipeline.Shard // nil = the whole output
 	Started      time.Time
 }
 
@@ -141,7 +157,7 @@ func (w *Workspace) Record(out Output, info table.Info, m Made) error {
 
 func (w *Workspace) record(out Output, info table.Info, m Made) (atomicfile.Info, error) {
 	manifest := pipeline.Manifest{
-		Stage: out.Stage, Inputs: m.Inputs, ConfigDigest: m.ConfigDigest, Seed: m.Seed, CodeVersion: w.Version, Rows: info.Rows,
+		Stage: out.Stage, Inputs: m.Inputs, ConfigDigest: m.ConfigDigest, Seed: m.Seed, CodeVersion: w.Version, Rows: info.Rows, Shard: m.Shard,
 		Output:  pipeline.FileState{Path: w.relative(out.Path), SHA256: info.SHA256, Bytes: info.Bytes, Rows: info.Rows},
 		Started: m.Started.UTC(), Finished: w.Clock().UTC(),
 	}
@@ -257,7 +273,17 @@ func disagree(out Output) error {
 
 // Lock keeps other processes from writing into the workspace, and removes
 // what killed ones left behind. The returned function releases it.
-func (w *Workspace) Lock() (release func(), err error) {
+func (w *Workspace) Lock() (release func(), err error) { return w.lock((*flock.Flock).TryLock) }
+
+// retryLock is how often LockWaiting asks.
+const retryLock = 100 * time.Millisecond
+
+// LockWaiting is Lock for a process that waits for others to end.
+func (w *Workspace) LockWaiting(ctx context.Context) (release func(), err error) {
+	return w.lock(func(l *flock.Flock) (bool, error) { return l.TryLockContext(ctx, retryLock) })
+}
+
+func (w *Workspace) lock(take func(*flock.Flock) (bool, error)) (release func(), err error) {
 	var locks []*flock.Flock
 	release = func() {
 		for _, l := range locks {
@@ -270,7 +296,7 @@ func (w *Workspace) Lock() (release func(), err error) {
 			return nil, fmt.Errorf("make the folder for results: %w; choose another with --set paths.data=DIR and paths.artifacts=DIR", err)
 		}
 		l := flock.New(filepath.Join(dir, ".lock"))
-		ok, err := l.TryLock()
+		ok, err := take(l)
 		if err != nil || !ok {
 			release()
 			return nil, lockFault(dir, err)

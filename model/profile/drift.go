@@ -52,7 +52,9 @@ type Feature struct {
 
 	MissingBefore float64 `json:"missing_before"` // share of nulls in the reference
 	Missing       float64 `json:"missing"`
-	Unseen        float64 `json:"unseen"` // share of values that the reference does not have: new levels, or beyond its range
+	Zero          bool    `json:"zero,omitempty"` // numeric only: all values are 0
+	ZeroBefore    float64 `json:"zero_before"`    // share of the reference's values that are 0
+	Unseen        float64 `json:"unseen"`         // share of values that the reference does not have: new levels, or beyond its range
 
 	Novelty
 	Cells []Cell `json:"cells,omitempty"`
@@ -200,7 +202,7 @@ func (s *Score) compareScores(now Scores) comparison {
 func (n *Numeric) compare(values []float64) comparison {
 	before, now, null := n.counts(), tally(n.cells(values)), len(n.Edges)+1
 	return comparison{before: before, now: now, label: n.label,
-		feature: Feature{Name: n.Name, KS: n.ks(values), Shift: n.shift(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
+		feature: Feature{Name: n.Name, Zero: zero(values), ZeroBefore: n.zeros(), KS: n.ks(values), Shift: n.shift(values), MissingBefore: share(before, null), Missing: share(now, null), Unseen: n.beyond(values)}}
 }
 
 // compare counts the cells of values.
@@ -208,6 +210,27 @@ func (c *Categorical) compare(values []string) comparison {
 	before, now, levels := c.counts(), tally(c.cells(values)), len(c.Levels)
 	return comparison{before: before, now: now, label: c.label,
 		feature: Feature{Name: c.Name, MissingBefore: share(before, levels+cellNull), Missing: share(now, levels+cellNull), Unseen: c.unseen(values)}}
+}
+
+// zero reports whether there are values, and all of them are 0.
+func zero(values []float64) bool {
+	some := false
+	for _, x := range values {
+		if x != 0 && !null(x) {
+			return false
+		}
+		some = some || x == 0
+	}
+	return some
+}
+
+// zeros returns the share of the values that are 0, of a feature that is never
+// negative.
+func (n *Numeric) zeros() float64 {
+	if len(n.Points) == 0 || n.Points[0] != 0 {
+		return 0
+	}
+	return float64(n.UpTo[0]) / float64(n.values())
 }
 
 // beyond returns the share of values outside the range of the reference.

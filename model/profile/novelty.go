@@ -50,11 +50,17 @@ func (n *Numeric) Quantile(q float64) float64 {
 	return n.Points[k]
 }
 
+// rounding is by how much, relatively, equal quantities can differ that were
+// summed in another order or over more terms: the mean of five equal prices is
+// not always that price.
+const rounding = 1e-9
+
 // fence returns the limits from which values are far outside: once more the
-// distance from the last percentile beyond the extremes.
+// distance from the last percentile beyond the extremes, and never so near that
+// rounding reaches it.
 func (n *Numeric) fence() (low, high float64) {
 	low, high = n.Points[0], n.Points[len(n.Points)-1]
-	return low - (n.Quantile(0.01) - low), high + (high - n.Quantile(0.99))
+	return low - (n.Quantile(0.01) - low) - rounding*math.Abs(low), high + (high - n.Quantile(0.99)) + rounding*math.Abs(high)
 }
 
 // novelty finds the values beyond the fence. That a new value exceeds the largest
@@ -72,7 +78,7 @@ func (n *Numeric) novelty(values []float64, g groups, before crowd) Novelty {
 		far[i] = !null(x) && (x < low || x > high)
 	}
 	half := 0.5
-	if last := len(n.Points) - 1; low == n.Points[0] || high == n.Points[last] {
+	if last := len(n.Points) - 1; n.Quantile(0.01) == n.Points[0] || n.Quantile(0.99) == n.Points[last] {
 		half = 1 // no distance to tell the tail by
 	}
 	m := half * effective(g.rows, g.perUser(), 1-n.Apart)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Feature declares one column: what it measures, over which window, in which
@@ -18,6 +19,14 @@ type Feature struct {
 	Theme  Theme  `json:"theme"`
 	// Skewed quantities enter a linear model through log(1+x).
 	Skewed bool `json:"skewed,omitempty"`
+	// Grows marks what only grows in a user's life: new highs are what it does.
+	// Neither this nor Monthly bears on the values.
+	Grows bool `json:"-"`
+	// Monthly marks what follows the calendar, since bills come by the month and
+	// months are not equally long: it moves in step for all users.
+	Monthly bool `json:"-"`
+	// Daily marks what tells of the as-of date alone.
+	Daily bool `json:"-"`
 	// Course marks the columns of the original course.
 	Course bool `json:"course,omitempty"`
 
@@ -54,6 +63,10 @@ func (f *Feature) Range() (least, most float64) {
 	return 0, math.Inf(1)
 }
 
+// Lasting reports whether the feature tells of about a month or more, so that
+// no quiet days empty it.
+func (f *Feature) Lasting() bool { return !f.Daily && (f.Window == 0 || f.Window >= 28) }
+
 // Binary reports whether the feature is false or true, as 0 or 1.
 func (f *Feature) Binary() bool { return f.Unit == unitFlag }
 
@@ -88,7 +101,11 @@ func (c *catalogBuilder) number(theme Theme, name, title, unit, null string, val
 func Catalog(p Params) []Feature {
 	c := &catalogBuilder{windows: measured(p)}
 	c.static()
+	from := len(c.list)
 	c.ownDay()
+	for i := from; i < len(c.list); i++ {
+		c.list[i].Daily = true
+	}
 	c.courseWindows(p.WindowsDays)
 	for i := range c.list {
 		c.list[i].Course = true
@@ -98,7 +115,21 @@ func Catalog(p Params) []Feature {
 		c.levels(p)
 		c.money(p)
 	}
-	return c.unique()
+	return marked(c.unique())
+}
+
+// marked marks features that move by themselves.
+func marked(list []Feature) []Feature {
+	for i := range list {
+		f := &list[i]
+		switch {
+		case f.Name == "days_since_signup", f.Name == "days_since_first_activity", f.Name == "active_days_total", f.Name == "amount_total":
+			f.Grows = true
+		case f.Name == "days_since_last_payment", f.Name == "usual_gap_payment", strings.HasPrefix(f.Name, "payment_success_"):
+			f.Monthly = true
+		}
+	}
+	return list
 }
 
 // measured returns the windows that sums are kept for: the configured ones,

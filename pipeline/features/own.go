@@ -46,7 +46,8 @@ func (c *catalogBuilder) gaps(p Params) {
 		}
 		return s.sinceActivity() / float64(s.activity.longest)
 	}).Skewed = true
-	c.number(ThemeActivity, "streak_days", "active days in a row up to the as-of date", unitDays, never, func(s *snapshot) float64 { return float64(s.streak) }).Skewed = true
+	streak := c.number(ThemeActivity, "streak_days", "active days in a row up to the as-of date", unitDays, never, func(s *snapshot) float64 { return float64(s.streak) })
+	streak.Skewed, streak.Daily = true, true // one day without activity ends it
 }
 
 // levels declares how much and where to: exposure, shares, ratios, trend.

@@ -35,6 +35,53 @@ func novel(share, usual float64, beyond bool) StepFeature {
 	return StepFeature{Feature: profile.Feature{Name: "n", Status: profile.OK, Novelty: profile.Novelty{Novel: share, Strange: beyond}}, UsualNovel: usual}
 }
 
+func monthly(f StepFeature) StepFeature { f.Monthly = true; return f }
+func grows(f StepFeature) StepFeature   { f.Grows = true; return f }
+
+// Within a week of a holiday nothing sudden is more than a warning.
+func TestStepOnHolidays(t *testing.T) {
+	for _, f := range []StepFeature{moved(0.3, 0, 0.6), novel(0.01, 0, true)} {
+		s := Step{Features: []StepFeature{f, {}}, Holiday: true}
+		if s.judge(Defaults()); s.Status != Warn {
+			t.Errorf("%+v: %s", f, s.Status)
+		}
+	}
+	w := Watch{params: Defaults()}
+	for text, want := range map[string]bool{"2025-12-23": false, "2025-12-24": true, "2025-12-30": true, "2026-01-08": true, "2026-01-09": false} {
+		d, err := pipeline.ParseDate(text)
+		if err != nil || w.holiday(d) != want {
+			t.Errorf("%s: %v, want %v (%v)", text, !want, want, err)
+		}
+	}
+}
+
+// A feature is broken if it tells nothing any more, or in another language,
+// and enough users were expected to differ.
+func TestBroken(t *testing.T) {
+	for name, c := range map[string]struct {
+		feature profile.Feature
+		users   int
+		want    Break
+	}{
+		"as ever":                     {profile.Feature{MissingBefore: 0.3, Missing: 0.31, KS: 0.1, ZeroBefore: 0.5}, 1000, ""},
+		"nulls":                       {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 1000, Nulls},
+		"nearly all nulls":            {profile.Feature{MissingBefore: 0.3, Missing: 0.95, KS: 0.1}, 1000, Nulls},
+		"more nulls":                  {profile.Feature{MissingBefore: 0.3, Missing: 0.9, KS: 0.1}, 1000, ""},
+		"hardly a value before":       {profile.Feature{MissingBefore: 0.98, Missing: 1, KS: 0.1}, 1000, ""},
+		"too few users for that":      {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 40, ""},
+		"zeros":                       {profile.Feature{KS: 0.4, ZeroBefore: 0.6, Zero: true}, 1000, Zeros},
+		"zeros, as nearly all before": {profile.Feature{KS: 0.05, ZeroBefore: 0.95, Zero: true}, 1000, ""},
+		"renamed":                     {profile.Feature{Unseen: 0.4, PSI: 2}, 1000, Renamed},
+		"a new level":                 {profile.Feature{Unseen: 0.05, PSI: 0.3}, 1000, ""},
+		"numbers beyond the range":    {profile.Feature{Unseen: 0.4, PSI: 2, KS: 0.4}, 1000, ""},
+	} {
+		f := LevelFeature{Feature: c.feature, MadePSI: 10}
+		if got := f.broken(c.users); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // What makes a step: company, greatness, the score, or novelties, each beyond what
 // the feature does by itself.
 func TestStepJudges(t *testing.T) {
@@ -47,19 +94,23 @@ func TestStepJudges(t *testing.T) {
 		jumped   int
 		strange  int
 	}{
-		"nothing":                      {[]StepFeature{still, still}, OK, 0, 0},
-		"one alone":                    {[]StepFeature{moved(0.2, 0, 0.2), still}, Warn, 1, 0},
-		"two":                          {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.05, 0.2), still}, Fail, 2, 0},
-		"one and one as ever":          {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.08, 0.2), still}, Warn, 1, 0},
-		"both as ever":                 {[]StepFeature{moved(0.2, 0.14, 0.2), moved(0.11, 0.08, 0.2), still}, OK, 0, 0},
-		"one, far":                     {[]StepFeature{moved(0.3, 0, 0.6), still}, Fail, 1, 0},
-		"one, a great index of little": {[]StepFeature{moved(0.6, 0.3, 0.2), still}, Warn, 1, 0},
-		"one, nulls":                   {[]StepFeature{nulls, still}, Fail, 1, 0},
-		"the score":                    {[]StepFeature{still, moved(0.15, 0, 0.2)}, Fail, 1, 0},
-		"novel":                        {[]StepFeature{novel(0.01, 0, true), still}, Fail, 0, 1},
-		"novel, by chance":             {[]StepFeature{novel(0.01, 0, false), still}, OK, 0, 0},
-		"novel, as ever":               {[]StepFeature{novel(0.01, 0.009, true), still}, OK, 0, 0},
-		"novel, a few of many":         {[]StepFeature{novel(0.001, 0, true), still}, OK, 0, 0},
+		"nothing":                        {[]StepFeature{still, still}, OK, 0, 0},
+		"one alone":                      {[]StepFeature{moved(0.2, 0, 0.2), still}, Warn, 1, 0},
+		"two":                            {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.05, 0.2), still}, Fail, 2, 0},
+		"one and one as ever":            {[]StepFeature{moved(0.2, 0, 0.2), moved(0.11, 0.08, 0.2), still}, Warn, 1, 0},
+		"both as ever":                   {[]StepFeature{moved(0.2, 0.14, 0.2), moved(0.11, 0.08, 0.2), still}, OK, 0, 0},
+		"one, far":                       {[]StepFeature{moved(0.3, 0, 0.6), still}, Fail, 1, 0},
+		"one, a great index of little":   {[]StepFeature{moved(0.6, 0.3, 0.2), still}, Warn, 1, 0},
+		"one, nulls":                     {[]StepFeature{nulls, still}, Fail, 1, 0},
+		"the score":                      {[]StepFeature{still, moved(0.15, 0, 0.2)}, Fail, 1, 0},
+		"novel":                          {[]StepFeature{novel(0.01, 0, true), still}, Fail, 0, 1},
+		"what follows the calendar, far": {[]StepFeature{monthly(moved(0.6, 0, 1)), still}, Warn, 1, 0},
+		"what follows the calendar is no company": {[]StepFeature{monthly(moved(0.6, 0, 1)), moved(0.2, 0, 0.2), still}, Warn, 2, 0},
+		"new highs of what grows":                 {[]StepFeature{grows(novel(0.01, 0, true)), still}, OK, 0, 0},
+		"two months of bills within one":          {[]StepFeature{monthly(novel(0.01, 0, true)), still}, OK, 0, 0},
+		"novel, by chance":                        {[]StepFeature{novel(0.01, 0, false), still}, OK, 0, 0},
+		"novel, as ever":                          {[]StepFeature{novel(0.01, 0.009, true), still}, OK, 0, 0},
+		"novel, a few of many":                    {[]StepFeature{novel(0.001, 0, true), still}, OK, 0, 0},
 	} {
 		s := Step{Features: c.features}
 		s.judge(Defaults())
@@ -100,14 +151,68 @@ func TestLevelJudges(t *testing.T) {
 	}
 }
 
-// Failures in a row are one alarm; dates without an answer end it.
+// Failures in a row are one alarm; dates without an answer end it. The share of bad
+// checks tells limits that always fail from those that seldom do. What the first
+// weeks of the data say is told apart.
 func TestBacktestCounts(t *testing.T) {
-	b := Backtest{EveryDays: 7}
-	for _, s := range []Status{OK, Fail, Fail, Warn, Fail, "", Fail, Fail} {
-		b.Add(Replayed{Status: s, Fixed: Fail})
+	const first = pipeline.Date(20_000)
+	b := NewBacktest(first, Defaults())
+	b.EveryDays = 7
+	for d := first; d < first+WarmUpDays; d += 7 {
+		b.Add(Replayed{AsOf: d, Status: Fail, Fixed: Fail})
 	}
-	if b.Failed != 5 || b.Alarms != 3 || b.Fixed != 8 || b.FixedRuns != 1 || math.Abs(b.Months-56/30.4375) > 1e-12 || math.Abs(b.PerMonth-3/b.Months) > 1e-12 {
+	if warm := (WarmUp{Until: first + 56, Checks: 8, Failed: 8, FixedFailed: 8}); b.WarmUp != warm || b.Counted != 0 || b.Told != (Told{}) || b.Fixed != (Told{}) || !b.Checks[7].WarmUp {
+		t.Errorf("the warm-up counts: %+v", b)
+	}
+	for i, s := range []Status{OK, Fail, Fail, Warn, Fail, "", Fail, Fail} {
+		fixed := Fail
+		if s == "" {
+			fixed = "" // no answer is one of neither
+		}
+		b.Add(Replayed{AsOf: first + WarmUpDays + pipeline.Date(7*i), Status: s, Fixed: fixed})
+	}
+	months := 49 / 30.4375
+	ours := Told{Failed: 5, FailedShare: 5.0 / 7, Warned: 1, WarnedShare: 1.0 / 7, Alarms: 3, PerMonth: 3 / months, Longest: 2, run: 2}
+	fixed := Told{Failed: 7, FailedShare: 1, Alarms: 2, PerMonth: 2 / months, Longest: 5, run: 2}
+	if b.Counted != 7 || math.Abs(b.Months-months) > 1e-12 || b.Told != ours || b.Fixed != fixed || b.Checks[8].WarmUp {
 		t.Errorf("%+v", b)
+	}
+}
+
+// The limits that are told are those that are set; where they are not the customary
+// ones, both are told.
+func TestFixedLimits(t *testing.T) {
+	l, p := Level{Features: []LevelFeature{{Feature: profile.Feature{PSI: 0.15}}, {Feature: profile.Feature{PSI: 0.3}}}}, Defaults()
+	if got := l.fixed(p.WarnPSI, p.FailPSI).String(); got != "0.1 and 0.25, would say FAIL: 1 feature warns, 1 fails" || l.customary(p) != nil {
+		t.Errorf("%s, %v", got, l.customary(p))
+	}
+	p.WarnPSI, p.FailPSI = 0.2, 0.5
+	if got := l.fixed(p.WarnPSI, p.FailPSI).String(); got != "0.2 and 0.5, would say WARN: 1 feature warns, 0 fail" || l.customary(p).Status != Fail {
+		t.Errorf("%s, %v", got, l.customary(p))
+	}
+}
+
+// What made a level fail is said with the day on which the model was made only where
+// that day is known; a feature that fails and does not count says why.
+func TestLevelTexts(t *testing.T) {
+	l := Level{Limit: 0.2, Reference: RefSeason, MovedShare: 0.5, FailedShare: 0.25}
+	if text := l.reasons()[0]; strings.Contains(text, "was made") || !strings.Contains(text, "moved from the reference (same-weeks-last-term), 25% far") {
+		t.Error(text)
+	}
+	l.made = true
+	if text := l.reasons()[0]; !strings.Contains(text, "further than they were when the model was made") {
+		t.Error(text)
+	}
+	for want, f := range map[string]LevelFeature{
+		"as on the day the model was made (PSI 1.900)": {Feature: profile.Feature{Status: profile.Fail, PSI: 2}, MadePSI: 1.9},
+		"": {Feature: profile.Feature{Status: profile.Fail, PSI: 3}, MadePSI: 1.9},
+	} {
+		if got := f.Discounted(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if rests := (LevelFeature{Feature: profile.Feature{Status: profile.OK, PSI: 0.01}, MadePSI: 0.01}); rests.Discounted() != "" {
+		t.Error("a feature that rests has an excuse")
 	}
 }
 

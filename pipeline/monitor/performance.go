@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"churn/internal/lists"
 	"churn/model/metric"
 	"churn/pipeline"
 )
@@ -176,7 +177,24 @@ func Perform(ctx context.Context, in PerformanceInput, join func([]Due) error) (
 	p.report.Tracked = track(p.report.Dates)
 	p.report.Trends = p.trends()
 	p.conclude()
+	p.report.fill()
 	return p.report, nil
+}
+
+// fill makes JSON write lists without elements as [].
+func (r *Performance) fill() {
+	r.Reasons, r.Dates, r.Immature = lists.Filled(r.Reasons), lists.Filled(r.Dates), lists.Filled(r.Immature)
+	r.Tracked, r.Trends = lists.Filled(r.Tracked), lists.Filled(r.Trends)
+	for i := range r.Dates {
+		d := &r.Dates[i]
+		d.Criteria, d.Estimated = lists.Filled(d.Criteria), lists.Filled(d.Estimated)
+	}
+	for i := range r.Immature {
+		r.Immature[i].Estimated = lists.Filled(r.Immature[i].Estimated)
+	}
+	if r.Judged != nil {
+		r.Judged.Criteria = lists.Filled(r.Judged.Criteria)
+	}
 }
 
 // choose keeps the latest dates, by date and version.

@@ -72,7 +72,7 @@ func (w *Watch) Scores(asOf pipeline.Date, history []pipeline.Date, r *Reference
 	if err != nil {
 		return ScoreReport{}, err
 	}
-	report := ScoreReport{Status: drift.Level.Score.status(), ScorePoint: w.point(asOf), Version: w.model.Version, Threshold: w.high, Level: drift.Level.Score, Reasons: []string{},
+	report := ScoreReport{Status: drift.Level.Score.status(), ScorePoint: w.point(asOf), Version: w.model.Version, Threshold: w.high, Level: drift.Level.Score, Reasons: []string{}, Over: []ScorePoint{},
 		Expected: ScorePoint{Rows: expected.Rows, Mean: expected.Mean, P50: expected.Quantile(0.5), P90: expected.Quantile(0.9), P99: expected.Quantile(0.99), High: expected.Share}}
 	if f := report.Level; report.Status != OK {
 		report.Reasons = append(report.Reasons, fmt.Sprintf("the scores have moved from what the model's training led to expect: PSI %.3f (limits %.3f and %.3f), mean %.3f after %.3f", f.PSI, f.WarnLimit, f.FailLimit, report.Mean, expected.Mean))

@@ -9,6 +9,7 @@ import (
 	"churn/model"
 	"churn/model/profile"
 	"churn/pipeline"
+	"churn/pipeline/features"
 	"churn/pipeline/score"
 )
 
@@ -51,21 +52,25 @@ type Rows struct {
 
 // Watch compares days of rows. It keeps what it has computed.
 type Watch struct {
-	model  *score.Model
-	params Params
-	rows   Rows
-	length int                     // days that a check looks at, up to its date
-	at     map[pipeline.Date][]int // rows by day
-	risk   []float64               // scores of the rows
-	weight []float64               // importance by feature
-	steps  map[pipeline.Date]*Step // without Jumped and New; nil: there are too few rows
-	high   float64                 // probability that counts as high
+	model   *score.Model
+	params  Params
+	rows    Rows
+	length  int                     // days that a check looks at, up to its date
+	at      map[pipeline.Date][]int // rows by day
+	risk    []float64               // scores of the rows
+	weight  []float64               // importance by feature
+	steps   map[pipeline.Date]*Step // without Jumped and New; nil: there are too few rows
+	high    float64                 // probability that counts as high
+	catalog map[string]features.Feature
 }
 
 // NewWatch returns a watch over rows with the features of the model. A check
 // looks at so many days.
 func NewWatch(m *score.Model, rows Rows, length int, p Params) *Watch {
-	w := &Watch{model: m, params: p, rows: rows, length: length, at: map[pipeline.Date][]int{}, steps: map[pipeline.Date]*Step{}, high: m.Bundle.Threshold}
+	w := &Watch{model: m, params: p, rows: rows, length: length, at: map[pipeline.Date][]int{}, steps: map[pipeline.Date]*Step{}, high: m.Bundle.Threshold, catalog: map[string]features.Feature{}}
+	for _, f := range m.Index.Catalog {
+		w.catalog[f.Name] = f
+	}
 	for i, d := range rows.Day {
 		w.at[d] = append(w.at[d], i)
 	}
@@ -239,7 +244,7 @@ func (w *Watch) measured(d pipeline.Date) (*Step, error) {
 	s := &Step{From: slices.Min(days), To: slices.Max(days), Rows: r.Rows, Users: r.Users}
 	for _, f := range append(drift.Features, *drift.Score) {
 		f.Cells = nil // those of the level are enough to draw, and a report a day adds up
-		s.Features = append(s.Features, StepFeature{Feature: f})
+		s.Features = append(s.Features, StepFeature{Feature: f, Grows: w.catalog[f.Name].Grows, Monthly: w.catalog[f.Name].Monthly})
 	}
 	w.steps[d] = s
 	return s, nil
@@ -267,6 +272,7 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 		return nil, err
 	}
 	s := *measured
+	s.Holiday = w.holiday(d)
 	s.Features, s.Jumped, s.Strange = slices.Clone(measured.Features), []string{}, []string{}
 	for _, e := range w.earlier(d) {
 		past, err := w.measured(e)
@@ -289,6 +295,18 @@ func (w *Watch) step(d pipeline.Date) (*Step, error) {
 	return &s, nil
 }
 
+// holiday reports whether a date is within a week of a holiday before it: what
+// people did not do then shows in the features for as long. A drift that came
+// with the holiday is still there a week later.
+func (w *Watch) holiday(d pipeline.Date) bool {
+	for k := range week + 1 {
+		if w.params.Health.Holiday(d - pipeline.Date(k)) {
+			return true
+		}
+	}
+	return false
+}
+
 // earlier returns the dates whose steps tell what features do by themselves.
 func (w *Watch) earlier(d pipeline.Date) (out []pipeline.Date) {
 	apart := lag(w.length)
@@ -305,13 +323,16 @@ func (w *Watch) earlier(d pipeline.Date) (out []pipeline.Date) {
 // the events that they count, so that one alone is more often a matter of the
 // calendar, unless it is so great that it must be broken.
 func (s *Step) judge(p Params) {
-	great := false
+	great, company := false, 0
 	for i := range s.Features {
 		f := &s.Features[i]
 		f.Jumped = f.Status == profile.Fail && f.PSI > usualMargin*f.UsualPSI
-		f.New = f.Strange && f.Novel >= p.NovelShare && f.Novel > usualMargin*f.UsualNovel
+		f.New = f.Strange && f.Novel >= p.NovelShare && f.Novel > usualMargin*f.UsualNovel && !f.Grows && !f.Monthly
 		if f.Jumped {
 			s.Jumped = append(s.Jumped, f.Name)
+		}
+		if f.Jumped && !f.Monthly {
+			company++
 			great = great || f.great(p) || i == len(s.Features)-1 // the score, which is what matters
 		}
 		if f.New {
@@ -319,9 +340,9 @@ func (s *Step) judge(p Params) {
 		}
 	}
 	switch {
-	case great || len(s.Jumped) > 1 || len(s.Strange) > 0:
+	case (great || company > 1 || len(s.Strange) > 0) && !s.Holiday:
 		s.Status = Fail
-	case len(s.Jumped) == 1:
+	case len(s.Jumped)+len(s.Strange) > 0:
 		s.Status = Warn
 	default:
 		s.Status = OK
@@ -367,7 +388,7 @@ func (w *Watch) Drift(asOf pipeline.Date, r *Reference) (DriftReport, error) {
 	}
 	rows, _ := w.on(w.window(asOf))
 	report := DriftReport{Status: v.status, PSIByFeature: map[string]float64{}, AsOf: asOf, Version: w.model.Version, Rows: rows.Frame.Rows(), Users: users(rows.User),
-		Sampled: w.rows.Sampled, Reasons: []string{}, Level: v.level, Step: v.step, Fixed: v.level.fixed(w.params)}
+		Sampled: w.rows.Sampled, Reasons: []string{}, Level: v.level, Step: v.step, Fixed: v.level.fixed(w.params.WarnPSI, w.params.FailPSI), Customary: v.level.customary(w.params)}
 	for _, f := range v.level.Features {
 		report.PSIByFeature[f.Name] = f.PSI
 		report.OverallMaxPSI = math.Max(report.OverallMaxPSI, f.PSI)
@@ -389,10 +410,13 @@ func (r *DriftReport) explain(v verdict) {
 	default:
 		step = v.step.reasons()
 	}
+	if v.step != nil && v.step.Holiday && v.step.Status == Warn {
+		r.Notes = append(r.Notes, "there was a holiday within the last week (monitor.health.holidays): sudden changes are a warning at most")
+	}
 	if v.level.Status == Fail {
-		r.Reasons = slices.Concat(r.Reasons, level, step)
+		r.Reasons = append(append(r.Reasons, level...), step...)
 	} else {
-		r.Reasons = slices.Concat(r.Reasons, step, level)
+		r.Reasons = append(append(r.Reasons, step...), level...)
 	}
 }
 

@@ -33,8 +33,8 @@ func (m Monitored) drifted() *section {
 		s.Lead = m.parts()[1].absent(m.AsOf)
 		return s
 	}
-	s.Lead = fmt.Sprintf("%s on %s: %s rows (%s) against %s (%s rows). Features that carry %s of the model's importance have moved, %s far; the check fails at %s far. Customary limits of PSI, 0.1 and 0.25, alone would say %s.",
-		marked(health.Status(r.Status)), written(r.AsOf), figures.Whole(r.Rows), r.Current, r.Baseline, figures.Whole(r.Level.Rows), figures.Percent(r.Level.MovedShare), figures.Percent(r.Level.FailedShare), figures.Percent(r.Level.Limit), r.Fixed.Status)
+	s.Lead = fmt.Sprintf("%s on %s: %s rows (%s) against %s (%s rows). Features that carry %s of the model's importance have moved, %s far; the check fails at %s far. Fixed limits of PSI alone, %s.",
+		marked(health.Status(r.Status)), written(r.AsOf), figures.Whole(r.Rows), r.Current, r.Baseline, figures.Whole(r.Level.Rows), figures.Percent(r.Level.MovedShare), figures.Percent(r.Level.FailedShare), figures.Percent(r.Level.Limit), r.Fixed)
 	s.Figures = append(s.Figures, m.overallPSI(), m.featurePSI(r))
 	for _, f := range mattering(r) {
 		s.Figures = append(s.Figures, m.distribution(f.Feature, fmt.Sprintf("%s of the model's importance", figures.Percent1(f.Importance))))
@@ -166,18 +166,18 @@ func (m Monitored) featureTable(r *monitor.DriftReport) table {
 	d, features := figures.Decimals(3), listed(r, steps)
 	t.Caption = fmt.Sprintf("The %d of %d features that matter most or do not rest, by importance × PSI; the JSON report has all", len(features), len(r.Level.Features))
 	for _, f := range features {
-		step, note := "–", ""
+		step, note := "–", f.Discounted()
 		if x, ok := steps[f.Name]; ok {
 			step = d(x.PSI)
 			if x.Jumped {
-				note = "sudden"
+				note += ", sudden"
 			}
 			if x.New {
-				note = strings.TrimPrefix(note+", new values", ", ")
+				note += ", new values"
 			}
 		}
 		t.Rows = append(t.Rows, []string{f.Name, marked(health.Status(strings.ToUpper(string(f.Status)))), figures.Percent1(f.Importance), d(f.PSI), d(f.WarnLimit) + ", " + d(f.FailLimit), d(f.JS), d(f.KS),
-			figures.Percent1(f.MissingBefore), figures.Percent1(f.Missing), figures.Percent1(f.Unseen), step, note})
+			figures.Percent1(f.MissingBefore), figures.Percent1(f.Missing), figures.Percent1(f.Unseen), step, strings.TrimPrefix(note, ", ")})
 	}
 	return t
 }

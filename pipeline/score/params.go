@@ -58,8 +58,8 @@ func (p Params) Validate() error {
 	if p.TopK < 1 {
 		errs = append(errs, fmt.Errorf("score.top_k: %d is out of range; use 1 or more", p.TopK))
 	}
-	if p.Reasons < 1 || p.Reasons > 3 {
-		errs = append(errs, fmt.Errorf("score.reasons: %d is out of range; use 1 to 3", p.Reasons))
+	if p.Reasons < 1 || p.Reasons > maxReasons {
+		errs = append(errs, fmt.Errorf("score.reasons: %d is out of range; use 1 to %d", p.Reasons, maxReasons))
 	}
 	if !(p.Tiers.Medium > 0 && p.Tiers.Medium < p.Tiers.High && p.Tiers.High < 1) {
 		errs = append(errs, fmt.Errorf("score.tiers: medium %v and high %v; use probabilities with 0 < medium < high < 1", p.Tiers.Medium, p.Tiers.High))

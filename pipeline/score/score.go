@@ -213,51 +213,54 @@ type Report struct {
 	SinkTable   string         `json:"sink_table,omitempty"` // where predictions went besides
 }
 
-// Run scores the cohort at asOf and returns it in user order, ranked.
-func Run(ctx context.Context, t *prepare.Timelines, m *Model, asOf pipeline.Date, p Params, progress func(done, total int64)) ([]Result, Report, error) {
-	report := Report{AsOf: asOf, Version: m.Version, Tiers: map[string]int{Low: 0, Medium: 0, High: 0},
-		CohortDays: m.Spec.Labels.CohortActiveDays, WindowDays: m.Spec.Labels.WindowDays}
-	type scored struct {
-		results []Result
-		outside int
-	}
-	work := func(users []pipeline.Timeline) (out scored, err error) {
-		s := m.NewScorer(p)
+// Part is what was said of some of the users, in user order and not yet ranked.
+type Part struct {
+	Results   []Result
+	NotAtRisk int
+}
+
+// Score scores those of the cohort at asOf that the shard owns.
+func (s Shard) Score(ctx context.Context, t *prepare.Timelines, m *Model, asOf pipeline.Date, p Params, progress func(done, total int64)) (all Part, err error) {
+	work := func(users []pipeline.Timeline) (out Part, err error) {
+		scorer := m.NewScorer(p)
 		for i := range users {
 			h, _ := users[i].Cut(asOf, &t.Header.Span)
 			switch {
-			case !h.Exists():
+			case !s.Owns(users[i].User.ID) || !h.Exists():
 			case !m.Spec.Labels.InCohort(&h):
-				out.outside++
+				out.NotAtRisk++
 			default:
-				out.results = append(out.results, s.History(&h))
+				out.Results = append(out.Results, scorer.History(&h))
 			}
 		}
 		return out, nil
 	}
-	var all []Result
-	take := func(s scored) error {
-		all = append(all, s.results...)
-		report.NotAtRisk += s.outside
+	_, err = prepare.Each(ctx, t, work, func(part Part) error {
+		all.Results = append(all.Results, part.Results...)
+		all.NotAtRisk += part.NotAtRisk
 		return nil
+	}, progress)
+	return all, err
+}
+
+// Rank ranks everybody, in place, and reports. all must be in user order, on
+// which sums and equal margins depend.
+func Rank(all Part, m *Model, asOf pipeline.Date, p Params, span pipeline.Span) (Report, error) {
+	report := Report{AsOf: asOf, Version: m.Version, Scored: len(all.Results), NotAtRisk: all.NotAtRisk, Tiers: map[string]int{Low: 0, Medium: 0, High: 0},
+		CohortDays: m.Spec.Labels.CohortActiveDays, WindowDays: m.Spec.Labels.WindowDays}
+	if report.Scored == 0 {
+		return report, fmt.Errorf("nobody to score on %s: no user was active in the %d days up to it (labels.cohort_active_days); the data runs from %s to %s",
+			asOf, report.CohortDays, span.First, span.Last)
 	}
-	if _, err := prepare.Each(ctx, t, work, take, progress); err != nil {
-		return nil, report, err
+	order := rank(all.Results)
+	for i := range all.Results {
+		report.Tiers[all.Results[i].Tier]++
+		report.MeanRisk += all.Results[i].Risk / float64(report.Scored)
 	}
-	if len(all) == 0 {
-		return nil, report, fmt.Errorf("nobody to score on %s: no user was active in the %d days up to it (labels.cohort_active_days); the data runs from %s to %s",
-			asOf, report.CohortDays, t.Header.Span.First, t.Header.Span.Last)
-	}
-	order := rank(all)
-	for i := range all {
-		report.Tiers[all[i].Tier]++
-		report.MeanRisk += all[i].Risk / float64(len(all))
-	}
-	report.Scored = len(all)
 	for _, i := range order[:min(p.TopK, len(order))] {
-		report.Top = append(report.Top, all[i])
+		report.Top = append(report.Top, all.Results[i])
 	}
-	return all, report, nil
+	return report, nil
 }
 
 // rank numbers the results by falling margin, the ranking that is evaluated;
@@ -284,7 +287,12 @@ func Schema() table.Schema {
 
 // Write writes results to path.
 func Write(results []Result, version, path string, format table.Format) (table.Info, error) {
-	w, err := table.Create(path, format, Schema())
+	return write(results, path, format, Schema(), func(b *table.Batch, r *Result) { appendResult(b, r, version) })
+}
+
+// write writes a table of one row a result.
+func write(results []Result, path string, format table.Format, schema table.Schema, add func(*table.Batch, *Result)) (table.Info, error) {
+	w, err := table.Create(path, format, schema)
 	if err != nil {
 		return table.Info{}, err
 	}
@@ -292,7 +300,8 @@ func Write(results []Result, version, path string, format table.Format) (table.I
 	for part := range slices.Chunk(results, 4096) {
 		b := w.NewBatch()
 		for i := range part {
-			appendResult(b, &part[i], version)
+			add(b, &part[i])
+			b.EndRow()
 		}
 		if err := w.Append(b); err != nil {
 			return table.Info{}, err
@@ -331,7 +340,7 @@ func appendResult(b *table.Batch, r *Result, version string) {
 	b.Float(r.Risk)
 	b.Int(int64(r.Rank))
 	b.Text(r.Tier)
-	for i := range 3 {
+	for i := range maxReasons {
 		text := ""
 		if i < len(r.Reasons) {
 			text = r.Reasons[i].Text
@@ -339,5 +348,4 @@ func appendResult(b *table.Batch, r *Result, version string) {
 		b.Text(text)
 	}
 	b.Text(version)
-	b.EndRow()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"churn/internal/atomicfile"
+	"churn/internal/lists"
 )
 
 // Book is all that is kept of alarms from one run to the next.
@@ -70,7 +71,7 @@ type Store struct{ Path string }
 func (s Store) Read() (Book, error) {
 	data, err := os.ReadFile(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Book{Format: format}, nil
+		return Book{Format: format}.filled(), nil
 	}
 	if err != nil {
 		return Book{}, fmt.Errorf("read the alarms: %w", err)
@@ -96,7 +97,7 @@ func (s Store) decode(data []byte) (b Book, err error) {
 	if err != nil {
 		return Book{}, s.damaged(err)
 	}
-	return b, nil
+	return b.filled(), nil
 }
 
 func (s Store) damaged(err error) error {
@@ -141,20 +142,17 @@ func (s Store) write(b Book) error {
 	return err
 }
 
-// encode returns the text of the file, lists without elements as [].
+// encode returns the text of the file.
 func (b Book) encode() ([]byte, error) {
-	b.Alarms, b.Silences = filled(b.Alarms), filled(b.Silences)
-	b.Outbox, b.History = filled(b.Outbox), filled(b.History)
-	data, err := json.MarshalIndent(b, "", "  ")
+	data, err := json.MarshalIndent(b.filled(), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the alarms: %w", err)
 	}
 	return append(data, '\n'), nil
 }
 
-func filled[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
+func (b Book) filled() Book {
+	b.Alarms, b.Silences = lists.Filled(b.Alarms), lists.Filled(b.Silences)
+	b.Outbox, b.History = lists.Filled(b.Outbox), lists.Filled(b.History)
+	return b
 }

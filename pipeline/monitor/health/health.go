@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"churn/internal/lists"
 	"churn/pipeline"
 	"churn/pipeline/prepare"
 	"churn/pipeline/validate"
@@ -72,6 +73,7 @@ func Run(ctx context.Context, in Input, p Params, progress func(done, total int6
 		return r, err
 	}
 	r.validation(in, p)
+	r.Freshness.Types, r.Volume.Levels, r.Rejected.Checks = lists.Filled(r.Freshness.Types), lists.Filled(r.Volume.Levels), lists.Filled(r.Rejected.Checks)
 	for _, part := range r.Parts() {
 		r.Status = Worst(r.Status, part.Status)
 	}

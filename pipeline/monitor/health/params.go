@@ -74,8 +74,8 @@ func parseHoliday(text string) (holiday, error) {
 	return holiday{t.Year(), t.Month(), t.Day()}, err
 }
 
-// isHoliday reports whether a day is in the list.
-func (p Params) isHoliday(d pipeline.Date) bool {
+// Holiday reports whether a day is in the list.
+func (p Params) Holiday(d pipeline.Date) bool {
 	year, month, day := d.Time().Date()
 	for _, text := range p.Holidays {
 		h, err := parseHoliday(text)

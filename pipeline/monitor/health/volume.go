@@ -71,7 +71,7 @@ func volume(t *tally, p Params) Volume {
 	for i := range v.Levels {
 		l := &v.Levels[i]
 		for d := l.First; d <= l.Last; d++ {
-			l.Holiday = l.Holiday || p.isHoliday(d)
+			l.Holiday = l.Holiday || p.Holiday(d)
 		}
 		l.Low, l.High = l.model.band(alpha)
 		l.Status = l.judge(p, alpha)
