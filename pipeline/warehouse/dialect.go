@@ -30,6 +30,7 @@ type dialect struct {
 	open     func(p source.Params) (*sql.DB, error)
 	options  *sql.TxOptions // nil: there are no transactions
 	session  []string       // statements that come first
+	fence    string         // ends a subquery whose columns are to be computed once a row, not wherever they are named
 	kind     func(databaseType string) kind
 	quote    func(identifier string) string
 	literal  func(text string) string

@@ -31,6 +31,7 @@ func postgres() dialect {
 		// few, and would loop over users for each event.
 		session: []string{"SET LOCAL timezone = 'UTC'", "SET LOCAL standard_conforming_strings = on", "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
 			"SET LOCAL client_connection_check_interval = 10000"}, // ms; a query must not outlive a program that was killed
+		fence:   " OFFSET 0",
 		kind:    postgresKind,
 		quote:   quoteDoubled,
 		literal: literalDoubled,

@@ -48,7 +48,7 @@ func (e *Engine) eventsTally() (query string, checks []string) {
 // acceptedTally counts the accepted events, those that are no payments,
 // distinct ids, and the values that cannot be had exactly.
 func (e *Engine) acceptedTally() string {
-	columns := []string{"count(*)", count("NOT (" + e.isPayment() + ")"), "count(DISTINCT event_id)"}
+	columns := []string{"count(*)", count("NOT (" + e.isPayment() + ")"), "count(DISTINCT " + e.dialect.bytewise("event_id") + ")"}
 	for _, q := range e.quantities() {
 		columns = append(columns, count(e.inexact(q)))
 	}

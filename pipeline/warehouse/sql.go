@@ -87,13 +87,13 @@ func (e *Engine) with() string {
 		sound += " AND f_" + f.check + " = 0"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "WITH u0 AS (SELECT %s FROM %s),\n", e.userTerms(), e.users.from)
+	fmt.Fprintf(&b, "WITH u0 AS (SELECT %s FROM %s%s),\n", e.userTerms(), e.users.from, e.dialect.fence)
 	fmt.Fprintf(&b, "u1 AS (SELECT u0.*, %s FROM u0),\n", flags(all))
 	match := fmt.Sprintf("CASE WHEN %s AND (CASE WHEN plan = 'paid' THEN 1 ELSE 0 END) <> (CASE WHEN paid = '1' THEN 1 ELSE 0 END) THEN 1 ELSE 0 END AS f_%s", sound, mismatch)
 	fmt.Fprintf(&b, "u2 AS (SELECT u1.*, %s, CASE WHEN %s THEN 1 ELSE 0 END AS usable FROM u1),\n", match, usable+e.andMatch(sound))
 	fmt.Fprintf(&b, "u3 AS (SELECT u2.*, CASE WHEN usable = 1 AND row_number() OVER (PARTITION BY user_id, usable ORDER BY %s) > 1 THEN 1 ELSE 0 END AS f_user_id_unique FROM u2),\n", order)
 	fmt.Fprintf(&b, "u AS (SELECT user_id, signup, plan, paid, country, source FROM u3 WHERE usable = 1 AND f_user_id_unique = 0),\n")
-	fmt.Fprintf(&b, "e0 AS (SELECT %s FROM %s),\n", e.eventTerms(), e.events.from)
+	fmt.Fprintf(&b, "e0 AS (SELECT %s FROM %s%s),\n", e.eventTerms(), e.events.from, e.dialect.fence)
 	fmt.Fprintf(&b, "e1 AS (SELECT e0.*, u.signup AS signup FROM e0 LEFT JOIN u ON u.user_id = e0.user_id),\n")
 	b.WriteString(e.acceptance())
 	return b.String()
@@ -117,7 +117,7 @@ func (e *Engine) acceptance() string {
 		}
 	}
 	known := "CASE WHEN known_given = 1 AND f_known_at_valid = 0 THEN known_day ELSE day END AS known"
-	return fmt.Sprintf("e2 AS (SELECT e1.*, %s FROM e1),\n", flags(all)) +
+	return fmt.Sprintf("e2 AS (SELECT e1.*, %s FROM e1%s),\n", flags(all), e.dialect.fence) +
 		fmt.Sprintf("a AS (SELECT event_id, user_id, event_at, day, %s, kind, course, minutes, score, amount FROM e2 WHERE %s)\n", known, usable)
 }
 
