@@ -17,16 +17,48 @@ run: build ## build, and run the main job on simulated data
 demo-drift: build ## quiet, drift, alarm, retrain, recovery on simulated data, and the page about it; takes a minute or two
 	go run ./bench/demo -churn ./bin/churn
 
+VEGETA := v12.13.0
+
 .PHONY: build
 build: ## bin/churn: static and stripped, its version from git
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/churn .
+
+IMAGE ?= churn:dev
+.PHONY: image
+image: ## the container image IMAGE (churn:dev), by docker or buildah, offline if modules and base images are there
+	deploy/image.sh . $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	  --build-arg CREATED=$$(git log -1 --format=%cI 2>/dev/null || echo 1970-01-01T00:00:00Z)
+
+.PHONY: image-test
+image-test: ## build the Dockerfile on stand-in base images, without a registry, and look at what comes out (needs buildah, skips without)
+	deploy/test/image-test.sh
+
+.PHONY: deploy-config
+deploy-config: ## copy config.yaml to where kustomize may read it; a test holds the two equal
+	cp config.yaml deploy/base/config.yaml
+
+# What the cluster test needs beside the image: a load generator, and a program
+# that fills volumes.
+.PHONY: cluster-test
+cluster-test: .bench/bin/vegeta-$(VEGETA) ## the manifests on the cluster of KUBECONFIG, under load: docs/cluster-test.md (needs docker or buildah, and kubectl)
+	mkdir -p .image/tools
+	cp .bench/bin/vegeta-$(VEGETA) .image/tools/vegeta
+	go build -trimpath -o .image/tools/probe ./deploy/test/probe
+	TOOLS=.image/tools deploy/test/cluster-test.sh
 
 .PHONY: test
 test: ## all tests
 	go test ./...
 
+.PHONY: docs-test
+docs-test: build ## every command of README.md and docs/ that is not marked otherwise, and what it prints (needs curl)
+	go run ./internal/docstest -churn ./bin/churn README.md docs/*.md docs/adr/*.md
+
 .PHONY: check
-check: format vet staticcheck tidy test-race fuzz-seeds ## what must hold before a change lands
+check: lint test-race fuzz-seeds ## what must hold before a change lands
+
+.PHONY: lint
+lint: format vet staticcheck tidy ## what a reader of the code would find first
 
 .PHONY: format
 format: ## fails if gofmt would change a file
@@ -51,6 +83,32 @@ test-race: ## all tests, the import table among them, with the race detector and
 .PHONY: test-kill
 test-kill: ## kills at random moments of promote, rollback, gc, retrain and score --shard
 	CHURN_TEST_KILLS=75 go test -count=1 -timeout 30m -run '^TestKill(Re|Shards)' ./internal/cli
+
+.deploy/venv/complete: .ci/deploy/requirements.txt
+	rm -rf .deploy/venv
+	python3 -m venv .deploy/venv
+	.deploy/venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+ACTIONLINT := v1.7.12
+.PHONY: deploy-check
+deploy-check: build .deploy/venv/complete .clients/promtool ## manifests, rules, dashboards, workflows and scripts against types, tests and the real program, without a cluster (needs Python, pip and Debian)
+	CHURN_BINARY=$(CURDIR)/bin/churn go -C .ci/deploy test ./...
+	go -C .ci/deploy vet ./...
+	go -C .ci/deploy run . -repo $(CURDIR) -churn $(CURDIR)/bin/churn
+	.clients/promtool check config deploy/monitoring/prometheus.yml
+	cd deploy/monitoring && $(CURDIR)/.clients/promtool check rules rules.yml && $(CURDIR)/.clients/promtool test rules rules_test.yml rules_days_test.yml
+	.deploy/venv/bin/yamllint --strict -c .ci/deploy/yamllint.yml $$(git ls-files '*.yml' '*.yaml')
+	.deploy/venv/bin/shellcheck $$(git ls-files | xargs -d '\n' awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
+	PATH=$(CURDIR)/.deploy/venv/bin:$$PATH go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
+
+.PHONY: monitoring-rules
+monitoring-rules: ## deploy/monitoring/prometheusrule.yaml anew, from rules.yml
+	@cd deploy/monitoring && { \
+	  echo '# Made from rules.yml by `make monitoring-rules`.'; \
+	  echo 'apiVersion: monitoring.coreos.com/v1'; echo 'kind: PrometheusRule'; \
+	  echo 'metadata:'; echo '  name: churn'; echo '  labels:'; echo '    app.kubernetes.io/name: churn'; \
+	  echo 'spec:'; sed -n '/^groups:/,$$p' rules.yml | sed -E 's/^(.)/  \1/'; } > prometheusrule.yaml
 
 VERSITYGW := v1.8.0
 .s3/bin/versitygw-$(VERSITYGW):
@@ -107,6 +165,58 @@ fuzz: ## each fuzz target for FUZZTIME
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$p || exit 1; \
 	  done; done
 
+GOVULNCHECK := v1.9.0
+.PHONY: vuln
+vuln: ## known vulnerabilities in what the program calls (asks vuln.go.dev)
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) ./...
+
+.PHONY: scan
+scan: ## known vulnerabilities in the image that `make image` built; fails at a serious one that can be mended (needs trivy)
+	trivy image --exit-code 1 --ignore-unfixed --severity HIGH,CRITICAL $(or $(IMAGE),churn:dev)
+
+# What people install: an archive for each platform, their digests and the list of
+# what is inside. The same commit gives the same bytes, anywhere: paths are
+# trimmed, and times are those of the commit. Needs GNU tar.
+DIST ?= dist
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+CYCLONEDX := v1.10.0
+EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+.PHONY: release
+release: ## DIST (dist): an archive for each of PLATFORMS, SBOMs and SHA256SUMS
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	@set -e; for platform in $(PLATFORMS); do \
+	  os=$${platform%/*} arch=$${platform#*/} name=churn_$(VERSION)_$${platform%/*}_$${platform#*/}; exe=churn; test $$os != windows || exe=churn.exe; \
+	  mkdir $(DIST)/$$name && cp README.md CHANGELOG.md config.yaml $(DIST)/$$name; \
+	  GOOS=$$os GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(DIST)/$$name/$$exe .; \
+	  tar -C $(DIST) --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u=rwX -cf - $$name | gzip -9n >$(DIST)/$$name.tar.gz; \
+	  rm -r $(DIST)/$$name; echo $(DIST)/$$name.tar.gz; \
+	done
+	$(MAKE) --no-print-directory sbom
+	cd $(DIST) && sha256sum * >SHA256SUMS
+
+.PHONY: sbom
+sbom: ## DIST/churn_VERSION.cdx.json: every module in the program, with its licence (CycloneDX)
+	mkdir -p $(DIST)
+	GOFLAGS=-buildvcs=false go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX) app -json -licenses -std -noserial -notimestamp -output $(DIST)/churn_$(VERSION).cdx.json -main . .
+
+.PHONY: release-check
+release-check: release ## the release once more, without the build cache: fails where its bytes are others
+	GOCACHE=$$(mktemp -d) $(MAKE) --no-print-directory release DIST=$(DIST)-again
+	cmp $(DIST)/SHA256SUMS $(DIST)-again/SHA256SUMS
+	rm -rf $(DIST)-again
+
+.PHONY: sign
+sign: ## DIST/SHA256SUMS.sigstore.json: a signature without a key, by who runs it (needs cosign, and a login or a workflow's token)
+	cosign sign-blob --yes --bundle $(DIST)/SHA256SUMS.sigstore.json $(DIST)/SHA256SUMS
+
+.PHONY: publish-image
+publish-image: ## push the image that `make image` built as IMAGE_TO (registry/name:tag), and sign its digest (needs docker and cosign; REGISTRY_USER, REGISTRY_PASSWORD)
+	@test -n "$(IMAGE_TO)" || { echo "publish-image: say where to: make publish-image IMAGE_TO=registry/name:tag"; exit 1; }
+	@echo "$$REGISTRY_PASSWORD" | docker login --username "$$REGISTRY_USER" --password-stdin $(firstword $(subst /, ,$(IMAGE_TO)))
+	docker tag $(or $(IMAGE),churn:dev) $(IMAGE_TO)
+	docker push $(IMAGE_TO)
+	cosign sign --yes "$$(docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE_TO))"
+
 FUZZSERVER ?= 60
 .PHONY: fuzz-server
 fuzz-server: ## each decoder of the server for FUZZSERVER seconds, one on a core; what a target finds stays in its testdata/fuzz
@@ -137,7 +247,6 @@ bench-peers: build ## quality and speed against scikit-learn and LightGBM, which
 bench-gate: ## error rates of the gate by simulation; fails if one is out of its limit
 	go run ./bench/gate
 
-VEGETA := v12.13.0
 .bench/bin/vegeta-$(VEGETA):
 	GOBIN=$(CURDIR)/.bench/bin go install github.com/tsenart/vegeta/v12@$(VEGETA)
 	mv .bench/bin/vegeta $@

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -17,6 +18,10 @@ const (
 	PaymentFailed  = "payment_failed"
 	SupportTicket  = "support_ticket"
 )
+
+// CourseComplete is the event type of a finished course. It feeds no feature of
+// its own; labels read it where labels.completed_is_churn is false.
+const CourseComplete = "course_complete"
 
 // EventTypes lists the event types of the data contract, in its order.
 func EventTypes() []string {
@@ -51,7 +56,17 @@ type Vocabulary struct {
 	types    []string
 	activity []bool
 	counter  []func(*DayFacts) *int32
+	steps    []step // nil: nobody asks for them
 }
+
+// step is what an event means for the course that it names.
+type step uint8
+
+const (
+	noStep step = iota
+	begun
+	completed
+)
 
 // NewVocabulary returns the vocabulary of the accepted types, of which
 // activity names those that learners do themselves.
@@ -60,6 +75,25 @@ func NewVocabulary(types, activity []string) Vocabulary {
 	for _, t := range types {
 		v.activity = append(v.activity, slices.Contains(activity, t))
 		v.counter = append(v.counter, counterOf(t))
+	}
+	return v
+}
+
+// Completing returns the vocabulary in which the given types complete a course.
+// Timelines then keep enrolments and completions (DayFacts.Steps); without any
+// such type they do not.
+func (v Vocabulary) Completing(types []string) Vocabulary {
+	if len(types) == 0 {
+		return v
+	}
+	v.steps = make([]step, len(v.types))
+	for i, t := range v.types {
+		switch {
+		case slices.Contains(types, t):
+			v.steps[i] = completed
+		case t == CourseEnroll:
+			v.steps[i] = begun
+		}
 	}
 	return v
 }
@@ -120,6 +154,24 @@ type DayFacts struct {
 	Scores         int32   // number of quiz scores
 	Amount         float64 // sum of the amounts of successful payments, currency units
 	Courses        []uint32
+	Steps          []Step // empty unless the vocabulary has types that complete a course
+}
+
+// Step says that a course was begun, or completed.
+type Step struct {
+	Course    uint32 // 0 = none was named
+	Completed bool
+}
+
+// compareSteps orders steps by course, and completions last.
+func compareSteps(a, b Step) int {
+	if a.Course != b.Course || a.Completed == b.Completed {
+		return cmp.Compare(a.Course, b.Course)
+	}
+	if a.Completed {
+		return 1
+	}
+	return -1
 }
 
 // IsActive reports whether the learner did anything that day.
@@ -143,6 +195,23 @@ func (f *DayFacts) add(e *Event, v *Vocabulary) {
 	}
 	if !math.IsNaN(e.Score) {
 		f.Scores++
+	}
+	if v.steps != nil {
+		f.step(v, e.Type, e.Course)
+	}
+}
+
+// step keeps what an event of a type means for the course that it names.
+func (f *DayFacts) step(v *Vocabulary, eventType uint8, course uint32) {
+	if s := v.steps[eventType]; s != noStep {
+		f.addStep(Step{Course: course, Completed: s == completed})
+	}
+}
+
+// addStep keeps the steps in order, each once.
+func (f *DayFacts) addStep(s Step) {
+	if at, found := slices.BinarySearchFunc(f.Steps, s, compareSteps); !found {
+		f.Steps = slices.Insert(f.Steps, at, s)
 	}
 }
 
@@ -170,4 +239,8 @@ func (f *DayFacts) merge(g *DayFacts) {
 		}
 	}
 	f.Courses = courses
+	f.Steps = slices.Clone(f.Steps)
+	for _, s := range g.Steps {
+		f.addStep(s)
+	}
 }

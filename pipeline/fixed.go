@@ -61,6 +61,9 @@ func (v Vocabulary) Facts(t *DayTotals) DayFacts {
 		if at, found := slices.BinarySearch(f.Courses, x.Course); x.Course != 0 && !found {
 			f.Courses = slices.Insert(f.Courses, at, x.Course)
 		}
+		if v.steps != nil {
+			f.step(&v, x.Type, x.Course)
+		}
 	}
 	s := sums{t.Minutes, t.Score, t.Amount}
 	s.store(&f)

@@ -73,7 +73,7 @@ func (t *Timeline) Merged() []DayFacts {
 func (t *Timeline) Cut(asOf Date, span *Span) (History, Future) {
 	k := sort.Search(len(t.Days), func(i int) bool { return t.Days[i].Day > asOf })
 	h := History{user: &t.User, asOf: asOf, start: span.StartKnownAt(asOf), days: knownBy(t.Days[:k], asOf)}
-	return h, Future{asOf: asOf, days: t.Days[k:]}
+	return h, Future{asOf: asOf, days: t.Days[k:], all: t.Days}
 }
 
 // knownBy drops what was not yet known on asOf and merges what remains by day.
@@ -135,11 +135,63 @@ func (h *History) ActiveWithin(days int) bool {
 	return false
 }
 
+// Finished reports whether the user had completed what he enrolled in last, as
+// far as that was known on the as-of date. It is false where the timelines keep
+// no completions.
+func (h *History) Finished() bool { return finished(h.days) }
+
 // Future is what happened to one user after an as-of date. Only Timeline.Cut
 // makes one.
 type Future struct {
 	asOf Date
 	days []DayFacts
+	all  []DayFacts // the past too: a course is completed that was begun before
+}
+
+// Finished reports whether, by the end of (asOf, asOf+window], the user had
+// completed what he enrolled in last, whenever that became known.
+func (f *Future) Finished(window int) bool {
+	end := f.asOf + Date(window)
+	n := sort.Search(len(f.all), func(i int) bool { return f.all[i].Day > end })
+	return finished(f.all[:n])
+}
+
+// finished reports whether all courses of the latest day with enrolments were
+// completed on that day or later. Where the enrolments lie before the data, the
+// courses of the latest day with any stand for them.
+func finished(days []DayFacts) bool {
+	if !slices.ContainsFunc(days, func(f DayFacts) bool { return slices.ContainsFunc(f.Steps, isCompletion) }) {
+		return false
+	}
+	last, courses := latestEnrolment(days)
+	for i := len(days) - 1; i >= 0 && days[i].Day >= last; i-- {
+		for _, s := range days[i].Steps {
+			if s.Completed {
+				courses = slices.DeleteFunc(courses, func(c uint32) bool { return c == s.Course })
+			}
+		}
+	}
+	return len(courses) == 0
+}
+
+func isCompletion(s Step) bool { return s.Completed }
+
+// latestEnrolment returns the latest day with enrolments and their courses. If
+// there is none, the courses are those of the latest day that has any, and the
+// day is before all others.
+func latestEnrolment(days []DayFacts) (last Date, courses []uint32) {
+	last = NoDate
+	for i := len(days) - 1; i >= 0 && days[i].Day >= last; i-- {
+		for _, s := range days[i].Steps {
+			if !s.Completed {
+				last, courses = days[i].Day, append(courses, s.Course)
+			}
+		}
+	}
+	for i := len(days) - 1; i >= 0 && len(courses) == 0; i-- {
+		courses = slices.Clone(days[i].Courses)
+	}
+	return last, courses
 }
 
 // ActiveDays counts the distinct active days in (asOf, asOf+window].

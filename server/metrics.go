@@ -113,15 +113,32 @@ func (c modelCollector) Collect(out chan<- prometheus.Metric) {
 	status := c.s.options.Models.Status()
 	info := prometheus.NewDesc("churn_model_info", "The model in use; an empty version is none yet.", []string{"version"}, nil)
 	out <- prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1, status.Version)
+	build := prometheus.NewDesc("churn_build_info", "The program that answers.", []string{"version"}, nil)
+	out <- prometheus.MustNewConstMetric(build, prometheus.GaugeValue, 1, c.s.options.Version)
 	send(prometheus.GaugeValue, "churn_ready", "1 if the server answers predictions, 0 before it has a model and while it drains.", boolean(c.s.notReady() == nil))
 	send(prometheus.CounterValue, "churn_model_swaps_total", "Times that a model has been taken into use.", float64(status.Swaps))
 	send(prometheus.CounterValue, "churn_model_refusals_total", "Versions that were not taken because they are not sound.", float64(status.Refusals))
 	send(prometheus.CounterValue, "churn_registry_errors_total", "Times that the registry could not be read.", float64(status.Errors))
 	send(prometheus.GaugeValue, "churn_model_stale", "1 while the registry cannot be read, or names a model that is not taken.", boolean(status.Error != ""))
 	send(prometheus.GaugeValue, "churn_model_last_check_timestamp_seconds", "When the registry was last read well, in seconds since 1970; 0 is never.", seconds(status.Checked))
+	c.model(out)
 	c.kept(send)
 	if c.s.options.Shadow != nil {
 		c.shadow(send)
+	}
+}
+
+// model tells how old the model in use is, and what it promised.
+func (c modelCollector) model(out chan<- prometheus.Metric) {
+	var info ModelInfo
+	if model := c.s.options.Models.Current(); model != nil {
+		info = model.Info()
+	}
+	asOf := prometheus.NewDesc("churn_model_as_of_timestamp_seconds", "Last day of the data that the model in use was made from, in seconds since 1970; 0 is no model yet.", nil, nil)
+	out <- prometheus.MustNewConstMetric(asOf, prometheus.GaugeValue, daySeconds(info.AsOf))
+	test := prometheus.NewDesc("churn_model_test_figure", "Figure of the model in use on its test period, by the names of the model card.", []string{"metric"}, nil)
+	for name, value := range info.Metrics {
+		out <- prometheus.MustNewConstMetric(test, prometheus.GaugeValue, value, name)
 	}
 }
 
@@ -162,4 +179,13 @@ func seconds(t time.Time) float64 {
 		return 0
 	}
 	return float64(t.UnixMilli()) / 1000
+}
+
+// daySeconds is the beginning of a day of a report, 0 if there is none.
+func daySeconds(day string) float64 {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return 0
+	}
+	return seconds(t)
 }

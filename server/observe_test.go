@@ -93,7 +93,7 @@ func TestMetricsAreWellNamed(t *testing.T) {
 		t.Error(problems, err)
 	}
 	scrape := f.ask("GET", "/metrics", "").Body.String()
-	for _, want := range []string{`churn_model_info{version="v0001"} 1`, "churn_model_swaps_total 3", "churn_model_refusals_total 2", "churn_model_last_check_timestamp_seconds 0",
+	for _, want := range []string{`churn_model_info{version="v0001"} 1`, "churn_build_info{version=", "churn_model_as_of_timestamp_seconds ", "churn_model_swaps_total 3", "churn_model_refusals_total 2", "churn_model_last_check_timestamp_seconds 0",
 		"churn_registry_errors_total 0", "churn_predictionlog_dropped_total 0", "churn_ready 1", "churn_api_predictions_total 0", "churn_api_in_flight_requests 1",
 		"go_goroutines ", "process_resident_memory_bytes ", `churn_api_request_latency_seconds_count{method="GET",path="/ready"} 0`} {
 		if !strings.Contains(scrape, "\n"+want) {

@@ -158,9 +158,10 @@ func (*evidence) Drifts(context.Context) ([]Drift, error) {
 		return Drifted{Name: name, Title: name, Status: status, PSI: psi, WarnLimit: 0.1, FailLimit: 0.25, Importance: 0.2, Cells: []Cell{{"≤ 3", 0.4, 0.6}, {unkind, 0.6, 0.4}}}
 	}
 	of := func(date, status string) Drift {
-		score := feature("score", "ok", 0.01)
+		score, plan := feature("score", "ok", 0.01), feature("plan", "warn", 0.15)
+		plan.Discounted = "as on the day the model was made " + unkind
 		return Drift{AsOf: date, Version: "v0002", Status: status, Rows: 40, Users: 40, Reasons: []string{unkind}, Moved: 0.4, Failed: 0.3, Limit: 0.2, Score: &score,
-			Features: []Drifted{feature("events_7d", "ok", 0.02), feature(unkind, "fail", 0.4), feature("plan", "warn", 0.15)}}
+			Features: []Drifted{feature("events_7d", "ok", 0.02), feature(unkind, "fail", 0.4), plan}}
 	}
 	return []Drift{of("2026-04-23", "ok"), of("2026-04-30", "fail")}, nil
 }
@@ -181,6 +182,16 @@ func newBoard(t testing.TB, change func(*Options)) (*fixture, *crowd, *evidence)
 		}
 	})
 	return f, users, e
+}
+
+// A feature that fails and does not count says why, in the table and where it is chosen.
+func TestDriftPageSaysWhatDoesNotCount(t *testing.T) {
+	f, _, _ := newBoard(t, nil)
+	for path, want := range map[string]string{"/drift": "<small>as on the day the model was made", "/drift?feature=plan": " · does not count: as on the day the model was made"} {
+		if page := f.ask("GET", path, "").Body.String(); !strings.Contains(page, want) {
+			t.Errorf("%s does not say %q", path, want)
+		}
+	}
 }
 
 func boardPaths(users *crowd) []string {

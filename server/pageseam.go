@@ -142,6 +142,7 @@ type Drifted struct {
 	Unseen               float64 // share of values that the reference does not have
 	Importance           float64 // share of what the model goes by
 	Sudden               bool    // it changed within days, against the weeks before
+	Discounted           string  // why it does not count that it warns or fails; "" = it does, or it rests
 	Cells                []Cell  // none = the distribution is not kept
 }
 
@@ -154,7 +155,7 @@ type Drift struct {
 	Rows, Users   int
 	Reasons       []string // what made it warn or fail
 	Notes         []string // what could not be looked at, and why
-	Moved         float64  // importance of the features that have moved since the model was made; all together have 1
+	Moved         float64  // importance of the features that have moved, further than when the model was made where that is known; all together have 1
 	Failed        float64  // importance of those whose own index fails
 	Limit         float64  // Moved warns, and Failed fails, from here on
 	Features      []Drifted

@@ -139,7 +139,7 @@ func readQuery(values url.Values) (q Query, faults Faults) {
 	return q, faults
 }
 
-// usersCollector tells how old the snapshot is.
+// usersCollector tells of the latest snapshot.
 type usersCollector struct{ s *Server }
 
 // Describe sends the series that Collect may send.
@@ -159,6 +159,30 @@ func (c usersCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	send("churn_snapshot_users", "Users of the latest scored snapshot.", float64(snapshot.Users))
 	send("churn_snapshot_scored_timestamp_seconds", "When the latest snapshot was scored, in seconds since 1970; 0 is never.", seconds(snapshot.Scored))
+	if err == nil && snapshot.Users > 0 {
+		c.risks(snapshot, out)
+	}
+}
+
+// risks tells what the risks of a snapshot come to: the figures of the
+// dashboard's overview, in the currency of value.*.
+func (c usersCollector) risks(snapshot Snapshot, out chan<- prometheus.Metric) {
+	send := func(name, help string, value float64) {
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value)
+	}
+	tiers := prometheus.NewDesc("churn_snapshot_tier_users", "Users of the latest scored snapshot, by tier of their risk.", []string{"tier"}, nil)
+	for _, tier := range []string{"low", "medium", "high"} { // one that is empty, too
+		out <- prometheus.MustNewConstMetric(tiers, prometheus.GaugeValue, float64(snapshot.Tiers[tier]), tier)
+	}
+	send("churn_snapshot_mean_risk", "Mean risk of the users of the latest scored snapshot.", snapshot.MeanRisk)
+	p, err := c.s.prospect(context.Background(), &snapshot)
+	if err != nil {
+		return
+	}
+	send("churn_snapshot_expected_leavers", "Users who are expected to leave in the label window if nobody does anything.", p.Leavers)
+	send("churn_snapshot_value_at_stake", "What the expected leavers are worth, by value.kept_customer.", p.AtStake)
+	send("churn_snapshot_calls", "Users who are worth a call, and can be called, by value.*.", float64(p.Calls))
+	send("churn_snapshot_calls_gain", "What these calls are expected to bring, less what they cost.", p.Gain)
 }
 
 // collectData sends how old the files that answers come from are, and how
@@ -167,11 +191,7 @@ func collectData(out chan<- prometheus.Metric, data string, status DataStatus) {
 	send := func(kind prometheus.ValueType, name, help string, value float64) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, []string{"data"}, nil), kind, value, data)
 	}
-	asOf, err := time.Parse(time.DateOnly, status.AsOf)
-	if err != nil {
-		asOf = time.Time{}
-	}
-	send(prometheus.GaugeValue, "churn_data_as_of_timestamp_seconds", "Last day of the data in use, in seconds since 1970; 0 is none yet.", seconds(asOf))
+	send(prometheus.GaugeValue, "churn_data_as_of_timestamp_seconds", "Last day of the data in use, in seconds since 1970; 0 is none yet.", daySeconds(status.AsOf))
 	send(prometheus.GaugeValue, "churn_data_last_check_timestamp_seconds", "When the data in use were last found to be the latest, in seconds since 1970; 0 is never.", seconds(status.Checked))
 	send(prometheus.GaugeValue, "churn_data_stale", "1 if the latest data are not in use because they were refused or cannot be read.", boolean(status.Error != ""))
 	send(prometheus.CounterValue, "churn_data_swaps_total", "Times that later data have been taken into use.", float64(status.Swaps))

@@ -18,7 +18,7 @@ import (
 // those before it. Packages on one line do not import each other.
 func stages() [][]string {
 	return [][]string{
-		{"generate", "source"}, {"warehouse"}, {"validate"}, {"prepare"}, {"features", "labels"}, {"dataset"}, {"score"}, {"evaluate"}, {"train"}, {"promote"}, {"backtest"}, {"monitor"}, {"retrain"}, {"report"},
+		{"generate", "source"}, {"warehouse"}, {"validate"}, {"prepare", "lms"}, {"features", "labels"}, {"dataset"}, {"score"}, {"evaluate"}, {"train"}, {"promote"}, {"backtest"}, {"monitor"}, {"retrain"}, {"report"},
 	}
 }
 

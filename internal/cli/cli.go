@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/internal/config"
+	"churn/pipeline/lms"
 	"churn/pipeline/validate"
 )
 
@@ -63,13 +64,14 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 // exitCode is the one place where errors become exit codes.
 func exitCode(err error) int {
 	var rejected *validate.Rejection
+	var refused *lms.Rejection
 	var foreign cli.ExitCoder
 	switch {
 	case errors.As(err, &usageError{}), errors.As(err, &foreign): // urfave exits where it has no help for a name
 		return exitUsage
 	case errors.As(err, &configError{}):
 		return exitConfig
-	case errors.As(err, &rejected):
+	case errors.As(err, &rejected), errors.As(err, &refused):
 		return exitRejected
 	case errors.As(err, &alarmError{}):
 		return exitAlarm
@@ -100,7 +102,7 @@ func newApp(s *session) *cli.App {
 			&cli.BoolFlag{Name: "json", Usage: "print the report as one JSON object"},
 		},
 		Commands: []*cli.Command{
-			generateCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s), reportCommand(s),
+			generateCommand(s), importCommand(s), validateCommand(s), prepareCommand(s), featuresCommand(s), labelsCommand(s), trainCommand(s), evaluateCommand(s), backtestCommand(s), reportCommand(s),
 			promoteCommand(s), retrainCommand(s), registryCommand(s), scoreCommand(s), explainCommand(s), monitorCommand(s), serveCommand(s), predictionsCommand(s), keyCommand(s), healthcheckCommand(s), runAllCommand(s), configCommand(s), doctorCommand(s), completionCommand(s), manCommand(s), versionCommand(s), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {

@@ -22,7 +22,7 @@ import (
 
 // vocabulary returns what the event types mean under the present settings.
 func (s *session) vocabulary() pipeline.Vocabulary {
-	return pipeline.NewVocabulary(s.config.Validate.EventTypes, s.config.Labels.ActivityEvents)
+	return s.config.Labels.Vocabulary(s.config.Validate.EventTypes)
 }
 
 // validate checks the raw data, and hands its result to then, whose work
@@ -69,7 +69,7 @@ func (s *session) openRaw(ctx context.Context, in *validate.Input) (db *warehous
 		return warehouse.Open(ctx, s.config.Source, validate.WarehouseRules(*in, s.config.Validate))
 	}
 	in.Files, err = source.Find(s.config.Source, s.config.Paths.Raw)
-	return nil, err
+	return nil, errors.Join(err, s.whole())
 }
 
 // check runs the stage validate.
@@ -97,7 +97,7 @@ func (s *session) prepareBasis(files source.Files, checked *validate.Report) wor
 	// The memory bound changes nothing in the outputs, so it stays out of the digest.
 	c := s.config
 	settings := []pipeline.Setting{workspace.Setting("validate", c.Validate), workspace.Setting("source.timezone", c.Source.Timezone), workspace.Setting("source.columns", [][]string{c.Source.UserColumns, c.Source.EventColumns, c.Source.EventTypes}),
-		workspace.Setting("labels.activity_events", c.Labels.ActivityEvents), workspace.Setting("prepare", []bool{c.Prepare.Dense, c.Prepare.WriteEvents})}
+		workspace.Setting("labels.activity_events", c.Labels.ActivityEvents), workspace.Setting("labels.completion_events", c.Labels.Completions()), workspace.Setting("prepare", []bool{c.Prepare.Dense, c.Prepare.WriteEvents})}
 	if checked.Dated() {
 		settings = append(settings, workspace.Setting("today", s.today()))
 	}
@@ -112,7 +112,8 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 	if s.config.Prepare.WriteEvents {
 		out.EventsClean = s.files.EventsClean().Path
 	}
-	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents}
+	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents,
+		CompletionEvents: s.config.Labels.Completions()}
 	checked, err = s.validate(ctx, writing, true, func(db *warehouse.Engine, data *validate.Result) error {
 		return s.stage(ctx, "prepare", func(ctx context.Context, progress func(done, total int64)) (err error) {
 			if db == nil {
@@ -196,6 +197,9 @@ func (s *session) fits(h prepare.Header) error {
 	}
 	if !slices.Equal(h.ActivityEvents, s.config.Labels.ActivityEvents) {
 		return fmt.Errorf("%s was prepared with labels.activity_events = %v, now they are %v; repeat the setting (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, h.ActivityEvents, s.config.Labels.ActivityEvents)
+	}
+	if now := s.config.Labels.Completions(); !slices.Equal(h.CompletionEvents, now) {
+		return fmt.Errorf("%s was prepared with %v as events that end a course, now they are %v (labels.completion_events where labels.completed_is_churn is false); repeat the settings (best in config.yaml), or run `churn prepare` again", s.files.Timelines().Path, h.CompletionEvents, now)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"churn/model/profile"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
+	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/prepare"
 	"churn/pipeline/retrain"
 	"churn/pipeline/score"
@@ -44,10 +45,27 @@ func (s *session) due(ctx context.Context, w wanted) (d retrain.Due, err error) 
 		if in.Champion, err = s.champion(ctx, span, asOf); err != nil {
 			return err
 		}
+		if in.Alarms, err = s.calling(); err != nil {
+			return err
+		}
 		d = retrain.Decide(in, s.config.Retrain)
 		return nil
 	})
 	return d, err
+}
+
+// calling returns the alarms of the monitors that fire, are not silenced, and may
+// be ended by a new model: what is wrong with the data is not among them.
+func (s *session) calling() ([]string, error) {
+	book, err := s.alarms().Read()
+	if err != nil {
+		return nil, err
+	}
+	var e alarmed
+	e.split(&book, s.moment())
+	return slices.DeleteFunc(e.Firing, func(name string) bool {
+		return !slices.Contains([]string{alarms.Drift, alarms.Scores, alarms.Performance}, name)
+	}), nil
 }
 
 // span returns the days that the data covers, and the as-of date within them.

@@ -8,15 +8,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"churn/internal/cli"
+	"churn/internal/monitored"
 	"churn/pipeline"
 	"churn/pipeline/dataset"
 	"churn/pipeline/features"
 	"churn/pipeline/labels"
+	"churn/pipeline/monitor/alarms"
 	"churn/pipeline/prepare"
 	"churn/pipeline/retrain"
 	"churn/registry"
@@ -75,6 +78,25 @@ func TestDue(t *testing.T) {
 	}
 	if d := dueIn(t, dir, world, "2025-07-14", false, true); d.Due {
 		t.Errorf("four weeks later with --if-drift: %+v", d)
+	}
+	alarm := alarms.Alarm{Name: alarms.Drift, State: alarms.Firing}
+	book := monitored.AlarmStore(filepath.Join(dir, "artifacts", "metrics"))
+	set := func(change func(*alarms.Book)) {
+		if err := book.Update(t.Context(), func(b *alarms.Book) error { change(b); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(func(b *alarms.Book) {
+		b.Alarms = []alarms.Alarm{{Name: alarms.DataVolume, State: alarms.Firing}, alarm}
+	})
+	if d := dueIn(t, dir, world, "2025-07-14", false, true); !slices.Equal(d.Fired(), []retrain.Trigger{retrain.Alarm}) || !strings.HasSuffix(reason(d, retrain.Alarm).Text, ": drift") {
+		t.Errorf("with an alarm: %+v", d)
+	}
+	set(func(b *alarms.Book) {
+		b.Silence(alarms.Silence{Alarm: alarms.Drift, Reason: "known", By: "me", From: time.Now(), Until: time.Now().Add(time.Hour)})
+	})
+	if d := dueIn(t, dir, world, "2025-07-14", false, true); d.Due {
+		t.Errorf("with an alarm that is silenced: %+v", d)
 	}
 	if d := dueIn(t, dir, world, "2025-08-18", false, true); !slices.Equal(d.Fired(), []retrain.Trigger{retrain.Drift}) {
 		t.Errorf("two weeks after the drift: %+v", d)

@@ -72,7 +72,10 @@ const shownValues = 2
 
 func printExplanation(w io.Writer, e score.Explanation) {
 	fmt.Fprintf(w, "explain   user %s on %s: risk %.1f%%, %s (model %s, %s, which starts from %.1f%%)\n", e.User, e.AsOf, 100*e.Risk, e.Tier, e.Version, e.Kind, 100*e.BaseRisk)
-	if !e.AtRisk {
+	switch {
+	case e.Finished:
+		fmt.Fprintf(w, "          not at risk on that date: the last course was completed; the model has learned from users who had a course to finish\n")
+	case !e.AtRisk:
 		fmt.Fprintf(w, "          not at risk on that date: not active lately, so gone already; the model has learned from active users only\n")
 	}
 	fmt.Fprintln(w, "          raises the risk (effect on the log-odds, before calibration)")

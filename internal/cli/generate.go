@@ -69,7 +69,7 @@ func (s *session) generate(ctx context.Context) (generate.Report, error) {
 		return generate.Report{}, configError{err}
 	}
 	dir := s.config.Paths.Raw
-	if err := s.ownRaw(); err != nil {
+	if err := s.ownRaw(stageGenerate, unfinished); err != nil {
 		return generate.Report{}, err
 	}
 	if _, err := atomicfile.Write(filepath.Join(dir, unfinished), nil); err != nil {
@@ -94,21 +94,27 @@ func (s *session) generate(ctx context.Context) (generate.Report, error) {
 	return report, os.Remove(filepath.Join(dir, unfinished))
 }
 
-// ownRaw fails if the raw folder holds users or events of other origin.
-func (s *session) ownRaw() error {
-	if exists(filepath.Join(s.config.Paths.Raw, unfinished)) {
+// ownRaw fails if the raw folder holds users or events that another stage wrote, or
+// nobody of us. mark is in the folder where the stage did not finish.
+func (s *session) ownRaw(stage, mark string) error {
+	if exists(filepath.Join(s.config.Paths.Raw, mark)) {
 		return nil
 	}
 	for _, name := range []string{"users", "events"} {
-		out := s.files.Raw(name)
-		if !exists(out.Path) {
-			continue
-		}
-		if _, err := s.files.State(out); err != nil {
-			return fmt.Errorf("%s is there already and was not made by `churn generate`; move it away, or write elsewhere with --out DIR", out.Path)
+		if out := s.files.Raw(name); exists(out.Path) && !s.madeBy(stage, out) {
+			return fmt.Errorf("%s is there already and was not made by `churn %s`; move it away, or write elsewhere with --out DIR", out.Path, stage)
 		}
 	}
 	return nil
+}
+
+// madeBy reports whether a stage wrote a raw file as it is.
+func (s *session) madeBy(stage string, out workspace.Output) bool {
+	if _, err := s.files.State(out); err != nil {
+		return false
+	}
+	m, err := s.files.Manifest(out)
+	return err == nil && m.Stage == stage
 }
 
 // needsGenerate says why run-all must simulate data first, "" if not: no source
@@ -119,6 +125,9 @@ func (s *session) needsGenerate() (why string, err error) {
 		return "", nil
 	}
 	raw := s.config.Paths.Raw
+	if err := s.whole(); err != nil {
+		return "", err
+	}
 	if exists(filepath.Join(raw, unfinished)) {
 		return "an earlier run did not finish", nil
 	}
@@ -135,8 +144,7 @@ func (s *session) simulated() bool {
 	if s.config.Source.InDatabase() || s.config.Source.Users != "" || s.config.Source.Events != "" {
 		return false
 	}
-	_, err := s.files.State(s.files.Raw("events"))
-	return err == nil
+	return s.madeBy(stageGenerate, s.files.Raw("events"))
 }
 
 // warnOtherWorld says where the data that is there was simulated with other

@@ -27,6 +27,9 @@ func labelsCommand(s *session) *cli.Command {
 func printLabels(w io.Writer, both labelled, p labels.Params) {
 	r, d := both.Labels, both.TrainingSet
 	fmt.Fprintf(w, "labels    %s labelled rows, %d as-of dates from %s to %s, windows of %d days\n", thousands(r.Rows), r.AsOfDates, r.FirstAsOf, r.LastAsOf, p.WindowDays)
+	if r.Finished > 0 {
+		fmt.Fprintf(w, "          %s rows without activity are no churn: the last course was completed\n", thousands(r.Finished))
+	}
 	cohort := "everyone"
 	if p.CohortActiveDays > 0 {
 		cohort = fmt.Sprintf("users active in the last %d days", p.CohortActiveDays)

@@ -153,7 +153,11 @@ func (s *session) watchModel(ctx context.Context, name string, dates ...pipeline
 // reference returns what the users of a date are compared with.
 func (w *watched) reference(kind string, asOf pipeline.Date) (*monitor.Reference, error) {
 	if kind == monitor.RefSeason {
-		return w.watch.Season(asOf)
+		r, err := w.watch.Season(asOf)
+		if err == nil && w.span.Last != 0 {
+			err = r.Young(w.watch.SeasonFrom(asOf), w.span.First, w.model.Spec.Features)
+		}
+		return r, err
 	}
 	return w.watch.Training(w.training, w.version.AsOf)
 }

@@ -306,6 +306,31 @@ func TestMonitorFaults(t *testing.T) {
 	}
 }
 
+// A loss that has grown old ends its alarm with what it is: taken as usual, not over.
+func TestOldLossIsTold(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "users.csv"), usersCSV)
+	var events strings.Builder
+	first := time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC)
+	for i := range 120 * 60 {
+		at, kind := first.Add(time.Duration(i)*24*time.Minute), []string{"login", "support_ticket"}[i%2] // of each 30 a day
+		if kind == "support_ticket" || at.Before(first.AddDate(0, 0, 80)) {
+			fmt.Fprintf(&events, "x%d,u%d,%s,%s,,,,\n", i, i%3+1, at.Format(time.RFC3339), kind)
+		}
+	}
+	writeFile(t, filepath.Join(dir, "events.csv"), eventsHeader+events.String())
+	churn(t, dir, ofPortal("prepare")...)
+	for _, c := range []struct {
+		day  int // of the loss
+		says string
+	}{{3, "alarm        firing      data_volume since 2025-03-26 00:00: login on "}, {29, "alarm        resolved    data_volume since 2025-03-26 00:00: WARN: login from "}} {
+		out := finish(t, program(dir, ofPortal("monitor", "all", "--as-of", first.AddDate(0, 0, 79+c.day).Format(time.DateOnly))...))
+		if !strings.Contains(out.stdout, c.says) || strings.Contains(out.stdout, "taken as usual") != (c.day > 20) {
+			t.Errorf("day %d: no %q in\n%s%s", c.day, c.says, out.stdout, out.stderr)
+		}
+	}
+}
+
 // alarmsUnknown checks that alarms of which nothing is known are not told to be
 // quiet.
 func alarmsUnknown(t *testing.T, dir string) {

@@ -114,14 +114,18 @@ func (s *session) watch(ctx context.Context, w watcher) finding {
 // reading is what a status says to an alarm.
 func (s *session) reading(name string, status health.Status, reasons []string) alarms.Reading {
 	r := alarms.Reading{Alarm: name, Sign: alarms.Good, Summary: string(status)}
-	if len(reasons) > 0 {
-		r.Summary = reasons[0]
-	}
 	switch {
 	case status == health.Unmeasured:
 		r.Sign = alarms.Unknown
 	case status == health.Fail, status == health.Warn && s.config.Monitor.Alarms.On == alarms.OnWarn:
 		r.Sign = alarms.Bad
+	}
+	switch {
+	case len(reasons) == 0:
+	case r.Sign == alarms.Good: // the reason alone would read as if the trouble went on
+		r.Summary = fmt.Sprintf("%s: %s", status, reasons[0])
+	default:
+		r.Summary = reasons[0]
 	}
 	return r
 }

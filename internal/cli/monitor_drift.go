@@ -200,11 +200,22 @@ func printFeatureDrift(w io.Writer, r monitor.DriftReport) {
 			steps[f.Name] = f
 		}
 	}
-	fmt.Fprintf(w, "          %-30s  %10s  %-4s  %6s  %-13s  %5s  %5s  %8s  %7s  %9s  %s\n", "feature (importance × PSI)", "importance", "", "PSI", "limits", "JS", "KS", "missing", "unseen", "step PSI", "does not count")
+	fmt.Fprintf(w, "          %-30s  %10s  %-4s  %6s  %-13s  %5s  %5s  %8s  %7s  %9s\n", "feature (importance × PSI)", "importance", "", "PSI", "limits", "JS", "KS", "missing", "unseen", "step PSI")
 	for _, f := range features[:min(shownFeatures, len(features))] {
-		line := fmt.Sprintf("          %-30s  %9.1f%%  %-4s  %6.3f  %.3f, %.3f   %.3f  %.3f  %7.1f%%  %6.1f%%  %9.3f  %s", f.Name, 100*f.Importance, shortStatus(f.Status), f.PSI, f.WarnLimit, f.FailLimit, f.JS, f.KS, 100*f.Missing, 100*f.Unseen, steps[f.Name].PSI, f.Discounted())
+		line := fmt.Sprintf("          %-30s  %9.1f%%  %-4s  %6.3f  %.3f, %.3f   %.3f  %.3f  %7.1f%%  %6.1f%%  %9.3f  %s", f.Name, 100*f.Importance, shortStatus(f.Status), f.PSI, f.WarnLimit, f.FailLimit, f.JS, f.KS, 100*f.Missing, 100*f.Unseen, steps[f.Name].PSI, remark(&f))
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
+}
+
+// remark says why a feature counts as broken, or why its status does not count.
+func remark(f *monitor.LevelFeature) string {
+	if f.Broken != "" {
+		return "broken: " + string(f.Broken)
+	}
+	if why := f.Discounted(); why != "" {
+		return "does not count: " + why
+	}
+	return ""
 }
 
 func shortStatus(s profile.Status) string { return strings.ToUpper(string(s)) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"churn/internal/figures"
 	"churn/internal/serving/predictionlog"
 	"churn/pipeline"
 	"churn/pipeline/monitor"
@@ -59,27 +60,76 @@ func (s *session) midnight(d pipeline.Date) time.Time {
 	return time.Date(y, m, day, 0, 0, 0, 0, s.location)
 }
 
-// logDrift compares what the server was asked in a window with the reference, and
-// with the windows of the weeks before.
+// asked is what the server was asked.
+type asked struct {
+	rows    monitor.Rows
+	left    int // rows of the window that are left out, of users who were not at risk
+	other   int64
+	damaged int64
+}
+
+// askedOf reads what a model's check of a window of the log looks at.
+func (s *session) askedOf(ctx context.Context, w watched, window period) (a asked, err error) {
+	days := monitor.Needs(window.to, 0, window.length(), s.config.Monitor)
+	rows, summary, err := predictionlog.Collect(ctx, s.logFolder(), predictionlog.Query{From: s.midnight(days[0]), To: s.midnight(window.to + 1)}, w.model.Bundle.Numeric, w.model.Bundle.Categorical)
+	if err != nil {
+		return a, err
+	}
+	all := monitor.Rows{Frame: rows.Frame, User: rows.User}
+	for _, at := range rows.Time {
+		all.Day = append(all.Day, pipeline.DateOf(at.In(s.location)))
+	}
+	kept, left := all.AtRisk(definedDays(w.version, "labels.cohort_active_days", s.config.Labels.CohortActiveDays))
+	a = asked{rows: kept, other: rows.Other, damaged: int64(summary.Damaged)}
+	for _, d := range left {
+		if d >= window.from {
+			a.left++
+		}
+	}
+	return a, nil
+}
+
+// length returns the number of days.
+func (p period) length() int { return int(p.to-p.from) + 1 }
+
+// notes says what was left out.
+func (a asked) notes() (out []string) {
+	if a.left > 0 {
+		out = append(out, fmt.Sprintf("%s of users who were not at risk (labels.cohort_active_days), of whom the model has learned nothing, left out", figures.Counted(a.left, "prediction is", "predictions are")))
+	}
+	if a.other > 0 {
+		out = append(out, fmt.Sprintf("%s of models with other features, left out", figures.Counted(int(a.other), "prediction is", "predictions are")))
+	}
+	if a.damaged > 0 {
+		out = append(out, fmt.Sprintf("%s left out", figures.Counted(int(a.damaged), "damaged part of the log is", "damaged parts of the log are")))
+	}
+	return out
+}
+
+// nothing says why there is nothing to compare.
+func (s *session) nothing(a asked, w watched, window period) error {
+	if a.left > 0 {
+		return fmt.Errorf("%s from %s to %s, all of users who were not at risk (labels.cohort_active_days), of whom the model has learned nothing: there is nothing to compare",
+			figures.Counted(a.left, "prediction", "predictions"), window.from, window.to)
+	}
+	return fmt.Errorf("%s holds no predictions from %s to %s of a model with the features of %s, so that there is nothing to compare; `churn serve` keeps them where serve.log.sample is above 0",
+		s.logFolder(), window.from, window.to, w.version.Version)
+}
+
+// logDrift compares what the server was asked in a window, about users at risk, with
+// the reference, and with the windows of the weeks before.
 func (s *session) logDrift(ctx context.Context, q watching) error {
 	w, err := s.toWatch(ctx, q.model)
 	if err != nil {
 		return err
 	}
-	length := int(q.log.to-q.log.from) + 1
-	days := monitor.Needs(q.log.to, 0, length, s.config.Monitor)
-	rows, summary, err := predictionlog.Collect(ctx, s.logFolder(), predictionlog.Query{From: s.midnight(days[0]), To: s.midnight(q.log.to + 1)}, w.model.Bundle.Numeric, w.model.Bundle.Categorical)
+	a, err := s.askedOf(ctx, w, *q.log)
 	if err != nil {
 		return err
 	}
-	logged := monitor.Rows{Frame: rows.Frame, User: rows.User}
-	for _, at := range rows.Time {
-		logged.Day = append(logged.Day, pipeline.DateOf(at.In(s.location)))
-	}
-	w.watch = monitor.NewWatch(w.model, logged, length, s.config.Monitor)
+	w.watch = monitor.NewWatch(w.model, a.rows, q.log.length(), s.config.Monitor)
 	if w.watch.Count(q.log.to) == 0 {
-		return fmt.Errorf("%s holds no predictions from %s to %s of a model with the features of %s, so that there is nothing to compare; `churn serve` keeps them where serve.log.sample is above 0",
-			s.logFolder(), q.log.from, q.log.to, w.version.Version)
+		return s.nothing(a, w, *q.log)
 	}
 	reference, err := w.reference(q.reference, q.log.to)
 	if err != nil {
@@ -89,15 +139,10 @@ func (s *session) logDrift(ctx context.Context, q watching) error {
 	if err != nil {
 		return fmt.Errorf("predictions from %s to %s: %w", q.log.from, q.log.to, err)
 	}
-	r.Current = fmt.Sprintf("predictions from %s to %s", q.log.from, q.log.to)
+	r.Current, r.NotAtRisk = fmt.Sprintf("predictions from %s to %s", q.log.from, q.log.to), a.left
 	if reference.Kind == monitor.RefTraining && reference.Made == nil {
 		r.Notes = append(r.Notes, "the log does not tell how far users had moved already when the model was made")
 	}
-	if rows.Other > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d predictions of models with other features are left out", rows.Other))
-	}
-	if summary.Damaged > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d damaged parts of the log are left out", summary.Damaged))
-	}
+	r.Notes = append(r.Notes, a.notes()...)
 	return s.tellDrift(r, reportLogDrift, w, q)
 }

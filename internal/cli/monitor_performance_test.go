@@ -88,6 +88,7 @@ func TestMonitorPerformance(t *testing.T) {
 		if err := json.Unmarshal([]byte(out.stdout), &r); err != nil {
 			t.Fatalf("%v\n%s", err, out.stderr)
 		}
+		noNulls(t, strings.Join(args, " "), []byte(out.stdout))
 		return r, out
 	}
 	run("run-all", "--as-of", "2025-06-16", "--until", "promote")

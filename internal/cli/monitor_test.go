@@ -61,7 +61,9 @@ func TestMonitorDrift(t *testing.T) {
 	kOfN(t, dir, command)
 	seasons(t, dir, command)
 	replays(t, dir, command)
+	sums(t, dir, command)
 	scores(t, dir, command)
+	noNullLists(t, dir, "data_drift", "score_proxy")
 }
 
 // checkDriftReport looks at what others draw.
@@ -110,8 +112,14 @@ func seasons(t *testing.T, dir string, command func(...string) []string) {
 	}
 	out = finish(t, program(dir, command("--set", "monitor.season_days=112", "--json", "monitor", "drift", "--as-of", "2025-08-11", "--reference", monitor.RefSeason)...))
 	var r monitor.DriftReport
-	if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || r.Level.Reference != monitor.RefSeason || r.Baseline != "same weeks of the last term" || out.code != 2 {
+	if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || r.Level.Reference != monitor.RefSeason || r.Baseline != "same weeks of the last term" || out.code != 2 || strings.Contains(strings.Join(r.Reasons, ""), "was made") {
 		t.Errorf("%v %+v", err, r.Level)
+	}
+	for _, name := range []string{"drift", "scores"} { // whose last term is the first fortnight of the data
+		out = finish(t, program(dir, command("--set", "monitor.season_days=203", "monitor", name, "--as-of", "2025-08-11", "--reference", monitor.RefSeason)...))
+		if out.code != 1 || !strings.Contains(out.stderr, "day 13 of the data: the windows of features, of up to 30 days, were not full yet") {
+			t.Errorf("%s: exit code %d: %s", name, out.code, out.stderr)
+		}
 	}
 }
 
@@ -128,6 +136,26 @@ func replays(t *testing.T, dir string, command func(...string) []string) {
 		if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || r.Status != c.Status || math.Abs(r.Level.WeightedPSI-c.WeightedPSI) > 0.02 || r.OverallMaxPSI != c.MaxPSI {
 			t.Errorf("%s: the check says %s, the replay %s", c.AsOf, r.Status, c.Status)
 		}
+	}
+}
+
+// What is printed of a replay says first how many checks were bad, tells the warm-up
+// apart, and counts in good English; the limits are those that are set.
+func sums(t *testing.T, dir string, command func(...string) []string) {
+	t.Helper()
+	out := churn(t, dir, command("monitor", "drift", "--backtest", "2025-07-01..2025-08-11")...)
+	for _, want := range []string{"6 checks in 1.4 months                FAIL        WARN        alarms: failures in a row are one\n", "these limits                          17% (1) ", " 1 alarm, 0.72 a month", "fixed limits of PSI, 0.1 and 0.25     100% (6)    0% (0)      1 alarm, 0.72 a month, the longest for 6 checks\n"} {
+		if !strings.Contains(out.stdout, want) || strings.Contains(out.stdout, "warm-up (~)") {
+			t.Errorf("no %q in\n%s", want, out.stdout)
+		}
+	}
+	out = churn(t, dir, command("monitor", "drift", "--backtest", "2025-02-17..2025-02-24")...)
+	if !strings.Contains(out.stdout, "not counted: 2 checks of the warm-up (~), before 2025-02-26") || strings.Contains(out.stdout, "these limits") {
+		t.Errorf("the warm-up: %s", out.stdout)
+	}
+	out = finish(t, program(dir, command("--set", "monitor.warn_psi=0.2", "--set", "monitor.fail_psi=9", "monitor", "drift", "--as-of", "2025-08-04")...))
+	if !strings.Contains(out.stdout, "fixed limits of PSI, 0.2 and 9, would say WARN: ") || !strings.Contains(out.stdout, "the customary ones, 0.1 and 0.25, would say FAIL: ") {
+		t.Errorf("limits that are set: %s%s", out.stdout, out.stderr)
 	}
 }
 
@@ -254,12 +282,17 @@ func TestMonitorLog(t *testing.T) {
 			missing++
 		}
 	}
-	if out.code != 2 || report.Rows != 50 || report.Users != 50 || missing < 30 || !strings.HasPrefix(report.Current, "predictions from ") || report.Step != nil || len(report.Notes) == 0 {
+	notes := strings.Join(report.Notes, "\n") // two of the users have no active day of late
+	if report.NotAtRisk != 2 || !strings.Contains(notes, "2 predictions are of users who were not at risk (labels.cohort_active_days), of whom the model has learned nothing, left out") {
+		t.Errorf("%d were not at risk: %s", report.NotAtRisk, notes)
+	}
+	if out.code != 2 || report.Rows != 48 || report.Users != 48 || strings.Contains(strings.Join(report.Reasons, ""), "was made") || missing < 30 || !strings.HasPrefix(report.Current, "predictions from ") || report.Step != nil || len(report.Notes) == 0 {
 		t.Errorf("exit code %d, %d rows of %d users, %d features are missing, %s, %v", out.code, report.Rows, report.Users, missing, report.Current, report.Notes)
 	}
 	if kept := readJSON[monitor.DriftReport](t, metricsFile(dir, "data_drift_log_"+report.AsOf.String())); !reflect.DeepEqual(kept, report) {
 		t.Error("the report by date is another")
 	}
+	noNullLists(t, dir, "data_drift_log")
 	for want, words := range map[string][]string{
 		"holds no predictions from 2020-01-01 to 2020-01-07": {"--source", "log", "--from", "2020-01-01", "--to", "2020-01-07"},
 		"--from and --to are those of --source log":          {"--to", "2020-01-07"},

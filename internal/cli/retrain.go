@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/internal/atomicfile"
+	"churn/internal/monitored"
 	"churn/internal/stages"
 	"churn/internal/telemetry"
 	"churn/internal/workspace"
@@ -69,7 +70,7 @@ func retrainCommand(s *session) *cli.Command {
 			"Exit code 0: promoted, held, not due, or another one runs; 4: the challenger was rejected, or none was good enough.",
 		Flags: []cli.Flag{asOfFlag(),
 			&cli.BoolFlag{Name: "force", Usage: "train even if nothing calls for it"},
-			&cli.BoolFlag{Name: "if-drift", Usage: "train only if the users have drifted from those that the model has learned from"},
+			&cli.BoolFlag{Name: "if-drift", Usage: "train only if the users have drifted from those that the model has learned from, or an alarm of the monitors says so (drift, scores, performance)"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say only whether it is time, and why"},
 		},
 		Action: func(c *cli.Context) error {
@@ -373,7 +374,7 @@ func (s *session) conclude(ctx context.Context, r retraining, outcome string) (r
 func (s *session) rest(ctx context.Context, r retraining) (retraining, error) {
 	r.Outcome, r.Finished = outcomeNotDue, s.stamp().UTC()
 	s.tell(ctx, r.full())
-	if err := s.textfileOf("churn_retrain_due", r.addCheck); err != nil {
+	if err := s.textfileOf(monitored.RetrainDue, r.addCheck); err != nil {
 		return r, err
 	}
 	_, err := atomicfile.WriteJSON(s.files.Metrics(dueLatest), r)
@@ -384,11 +385,11 @@ func (s *session) rest(ctx context.Context, r retraining) (retraining, error) {
 // is gone before anybody could scrape it.
 func (s *session) textfile(r retraining) error {
 	if r.Outcome != outcomeFailed { // which may not have come as far as the check
-		if err := s.textfileOf("churn_retrain_due", r.addCheck); err != nil {
+		if err := s.textfileOf(monitored.RetrainDue, r.addCheck); err != nil {
 			return err
 		}
 	}
-	return s.textfileOf("churn_retrain", r.addOutcome)
+	return s.textfileOf(monitored.Retrain, r.addOutcome)
 }
 
 func (s *session) textfileOf(name string, add func(*telemetry.Batch)) error {

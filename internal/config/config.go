@@ -18,6 +18,7 @@ import (
 	"churn/pipeline/features"
 	"churn/pipeline/generate"
 	"churn/pipeline/labels"
+	"churn/pipeline/lms"
 	"churn/pipeline/monitor"
 	"churn/pipeline/prepare"
 	"churn/pipeline/promote"
@@ -43,6 +44,7 @@ type Config struct {
 	Data     Data            `mapstructure:"data"`
 	Paths    Paths           `mapstructure:"paths"`
 	Source   source.Params   `mapstructure:"source"`
+	Import   lms.Params      `mapstructure:"import"`
 	Generate Generate        `mapstructure:"generate"`
 	Validate validate.Params `mapstructure:"validate"`
 	Prepare  prepare.Params  `mapstructure:"prepare"`
@@ -133,9 +135,10 @@ func Defaults(profile string) Config {
 		Data:    Data{Format: string(table.CSV)},
 		Paths:   Paths{Data: "data", Artifacts: "artifacts"},
 		Source:  source.Defaults(),
+		Import:  lms.Defaults(),
 		Generate: Generate{Users: g.Users, Days: g.Days, StartDate: g.StartDate.String(), Seed: g.Seed,
 			PaidRatio: g.PaidRatio, ChurnBaseRate: g.ChurnBaseRate, Drift: []string{}},
-		Validate: validate.Defaults(pipeline.EventTypes()),
+		Validate: validate.Defaults(append(pipeline.EventTypes(), pipeline.CourseComplete)),
 		Prepare:  prepare.Defaults(),
 		Features: features.Defaults(),
 		Labels:   labels.Defaults(),
@@ -171,7 +174,7 @@ func (c *Config) Check() error {
 	if _, err := table.ParseFormat(c.Data.Format); err != nil {
 		errs = append(errs, fmt.Errorf("data.format: %w", err))
 	}
-	errs = append(errs, c.Source.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
+	errs = append(errs, c.Source.Validate(), c.Import.Validate(), c.Validate.Validate(), c.Prepare.Validate(), c.Features.Validate(),
 		c.Labels.Validate(c.Validate.EventTypes), c.Train.Validate(), c.Evaluate.Validate(), c.Value.Validate(),
 		c.Promote.Validate(), c.Retrain.Validate(), c.Score.Validate(), c.Serve.Validate(), c.Monitor.Validate())
 	if _, err := c.Simulation(); err != nil {

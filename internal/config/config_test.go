@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -103,4 +105,48 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The law: a cluster gets the settings of config.yaml; kustomize reads no file
+// above its own folder, so that there is a copy.
+func TestClusterGetsTheFile(t *testing.T) {
+	ours, err := os.ReadFile("../../config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile("../../deploy/base/config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(ours, theirs) {
+		t.Error("deploy/base/config.yaml is not config.yaml; run `make deploy-config`")
+	}
+}
+
+// The law: what manifests set in the environment are settings, with values that
+// they take.
+func TestManifestsSetSettings(t *testing.T) {
+	setting := regexp.MustCompile(`(?m)^(?:.*name: )?(CHURN_[A-Z0-9_]+)(?:, value: |: |=)"?([^"}\n]*)"?`)
+	seen := 0
+	err := filepath.WalkDir("../../deploy", func(path string, _ os.DirEntry, err error) error {
+		if ext := filepath.Ext(path); err != nil || ext != ".yaml" && ext != ".env" || filepath.Base(path) == "config.yaml" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var environ []string
+		for _, m := range setting.FindAllStringSubmatch(string(text), -1) {
+			environ = append(environ, m[1]+"="+strings.TrimSpace(m[2]))
+		}
+		seen += len(environ)
+		if _, err := Load(Request{Environ: environ}); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		return nil
+	})
+	if err != nil || seen < 8 {
+		t.Errorf("%d settings, %v; has the layout of deploy changed?", seen, err)
+	}
 }

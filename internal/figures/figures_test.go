@@ -32,3 +32,11 @@ func TestTicks(t *testing.T) {
 		}
 	}
 }
+
+func TestCounted(t *testing.T) {
+	for n, want := range map[int]string{0: "0 alarms", 1: "1 alarm", 2000: "2,000 alarms"} {
+		if got := Counted(n, "alarm", "alarms"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

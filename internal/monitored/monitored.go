@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"churn/internal/telemetry"
 	"churn/pipeline"
 	"churn/pipeline/monitor/health"
 )
@@ -165,8 +166,37 @@ func (r report) read(dir string, f *figures) error {
 	return nil
 }
 
-// Reader reads a folder again when one of its files has changed. It is safe for
-// concurrent use.
+// Jobs names the text files that jobs other than the monitors leave, without
+// their extension: of the latest retrain, and of the latest check whether one is
+// due.
+func Jobs() []string { return []string{Retrain, RetrainDue} }
+
+// Names of the text files of jobs.
+const (
+	Retrain    = "churn_retrain"
+	RetrainDue = "churn_retrain_due"
+)
+
+// readJobs returns the figures of the text files of jobs. A textfile collector
+// reads them itself: only who is scraped in its place needs them.
+func readJobs(dir string) ([]Figure, error) {
+	f := &figures{seen: map[string]bool{}}
+	var errs []error
+	for _, job := range Jobs() {
+		path := filepath.Join(dir, job+".prom")
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = telemetry.Each(text, f.add)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("%s: %w; run `churn retrain` again", path, err))
+		}
+	}
+	return f.all, errors.Join(errs...)
+}
+
+// Reader reads the reports and the text files of jobs of a folder again when one
+// of them has changed. It is safe for concurrent use.
 type Reader struct {
 	Dir string
 	Now func() time.Time
@@ -177,12 +207,14 @@ type Reader struct {
 	err     error
 }
 
-// Figures returns what Read does.
+// Figures returns what Read does, and the figures of jobs.
 func (r *Reader) Figures() ([]Figure, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := r.look(); r.stamp == "" || now != r.stamp {
-		r.figures, r.err = Read(r.Dir, r.Now())
+		reports, err := Read(r.Dir, r.Now())
+		jobs, jobsErr := readJobs(r.Dir)
+		r.figures, r.err = append(reports, jobs...), errors.Join(err, jobsErr)
 		r.stamp = now
 	}
 	return r.figures, r.err
@@ -190,10 +222,17 @@ func (r *Reader) Figures() ([]Figure, error) {
 
 // look returns what tells changed files from those that were read.
 func (r *Reader) look() string {
+	files := []string{Alarms + ".json"}
+	for _, one := range reports() {
+		files = append(files, one.file+".json")
+	}
+	for _, job := range Jobs() {
+		files = append(files, job+".prom")
+	}
 	var b strings.Builder
-	for _, one := range append(reports(), report{file: Alarms}) {
-		b.WriteString(one.file)
-		if info, err := os.Stat(filepath.Join(r.Dir, one.file+".json")); err == nil {
+	for _, file := range files {
+		b.WriteString(file)
+		if info, err := os.Stat(filepath.Join(r.Dir, file)); err == nil {
 			fmt.Fprint(&b, info.ModTime().UnixNano(), info.Size())
 		}
 	}

@@ -245,3 +245,33 @@ func TestReader(t *testing.T) {
 		}
 	}
 }
+
+// The law: a reader tells what jobs have left, too, and one file that is damaged
+// takes nothing from the others.
+func TestJobs(t *testing.T) {
+	dir := folder(t)
+	r := &Reader{Dir: dir, Now: time.Now}
+	reports, err := r.Figures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(job, text string) {
+		if err := os.WriteFile(filepath.Join(dir, job+".prom"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(RetrainDue, "# TYPE churn_retrain_due gauge\nchurn_retrain_due 1\n")
+	put(Retrain, "# TYPE churn_retrain_outcome gauge\nchurn_retrain_outcome{outcome=\"failed\"} 1\n")
+	all, err := r.Figures()
+	if text := textOf(t, all); err != nil || len(all) != len(reports)+2 || !strings.Contains(text, "churn_retrain_due 1\n") || !strings.Contains(text, "churn_retrain_outcome{outcome=\"failed\"} 1\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	put(Retrain, "churn_retrain_outcome{")
+	all, err = r.Figures()
+	if text := textOf(t, all); err == nil || !strings.Contains(err.Error(), Retrain+".prom") || !strings.Contains(text, "churn_retrain_due 1\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if own, err := Read(dir, time.Now()); err != nil || len(own) != len(reports) {
+		t.Errorf("the monitors' own text holds the jobs' figures: a collector of both files would see them twice (%v)", err)
+	}
+}

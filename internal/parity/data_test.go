@@ -167,6 +167,10 @@ func edges(zoned bool) *data {
 	event("mismatch", "2026-04-30 23:59:59", "login", "", "", "", "", "")                    // the last day
 	event("7", "2026-02-20 10:00:00", "login", "", "", "", "", "2026-04-01 10:00:00")        // the first day, known late
 	event(" 7 ", "2026-04-11 10:00:00", " login ", " go ", "", "", "", "")                   // blanks do not count
+	event("9", "2026-04-12 10:00:00", "course_complete", "go", "", "", "", "")
+	event("9", "2026-04-12 10:00:00", "course_enroll", "sql", "", "", "", "2026-04-20 00:00:00")
+	event("9", "2026-04-12 11:00:00", "course_enroll", "", "", "", "", "") // no course is named
+	event("9", "2026-04-12 12:00:00", "course_complete", "a:b", "", "", "", "")
 	again := func(i int, known string) {
 		row := append([]string(nil), d.events[i]...)
 		row[8] = d.time(known)
@@ -214,7 +218,7 @@ func random(seed uint64, numbers string) *data {
 		}
 		return fmt.Sprintf("%d.%0*d", rng.IntN(limit), digits, rng.IntN(pow10(digits)))
 	}
-	kinds := []string{"login", "course_enroll", "video_watch", "quiz_attempt", "payment_success", "payment_failed", "support_ticket"}
+	kinds := []string{"login", "course_enroll", "video_watch", "quiz_attempt", "payment_success", "payment_failed", "support_ticket", "course_complete"}
 	for i := range 2000 {
 		at := time.Date(2026, 1, 1, 0, 0, rng.IntN(120*86400), 0, time.UTC)
 		known := ""

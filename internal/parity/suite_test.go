@@ -44,16 +44,17 @@ func settings(t *testing.T, d *data) (validate.Input, validate.Params, prepare.H
 	if err != nil {
 		t.Fatal(err)
 	}
-	active := labels.Defaults().ActivityEvents
-	p := validate.Defaults(pipeline.EventTypes())
+	types, l := append(pipeline.EventTypes(), pipeline.CourseComplete), labels.Defaults()
+	l.CompletedIsChurn = false // so that timelines keep which courses were begun and completed
+	p := validate.Defaults(types)
 	p.MaxRejectRate = 1 // there is more chaff than wheat
 	c := p.Checks["non_payment_amount"]
 	c.Tolerance = 1
 	p.Checks["non_payment_amount"] = c
 	dir := t.TempDir()
-	in := validate.Input{Location: loc, Vocabulary: pipeline.NewVocabulary(pipeline.EventTypes(), active), Today: today(),
+	in := validate.Input{Location: loc, Vocabulary: l.Vocabulary(types), Today: today(),
 		Quarantine: filepath.Join(dir, "quarantine.csv"), TempDir: dir, Memory: 1 << 28, Stage: true}
-	return in, p, prepare.Header{Timezone: d.zone, EventTypes: pipeline.EventTypes(), ActivityEvents: active}
+	return in, p, prepare.Header{Timezone: d.zone, EventTypes: types, ActivityEvents: l.ActivityEvents, CompletionEvents: l.Completions()}
 }
 
 func outputs(dir string) prepare.Outputs {

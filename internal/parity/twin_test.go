@@ -65,7 +65,9 @@ func (w *twin) count(user string, asOf pipeline.Date, window, label int) counted
 		}
 		counter := map[string]*int32{"login": &c.Logins, "course_enroll": &c.Enrolls, "video_watch": &c.Videos, "quiz_attempt": &c.Quizzes,
 			"payment_success": &c.PaymentsOK, "payment_failed": &c.PaymentsFailed, "support_ticket": &c.Tickets}[f.kind]
-		*counter++
+		if counter != nil { // nil: of a type beyond the seven
+			*counter++
+		}
 		if f.course != "" {
 			courses[f.course] = true
 		}
@@ -184,7 +186,7 @@ func (w *twin) fact(row []string, today pipeline.Date) (f fact, ok bool) {
 	payment := f.kind == "payment_success" || f.kind == "payment_failed"
 	f.minutes, f.score, f.amount = w.quantity(row[5], 9), w.quantity(row[6], 9), rat(row[7], 6)
 	zero := new(big.Rat)
-	ok = ok && f.day <= today && slices.Contains(pipeline.EventTypes(), f.kind) && (f.minutes == nil || f.minutes.Cmp(zero) >= 0) &&
+	ok = ok && f.day <= today && slices.Contains(append(pipeline.EventTypes(), pipeline.CourseComplete), f.kind) && (f.minutes == nil || f.minutes.Cmp(zero) >= 0) &&
 		(f.score == nil || f.score.Cmp(zero) >= 0 && f.score.Cmp(big.NewRat(100, 1)) <= 0) && (!payment || f.amount != nil && f.amount.Cmp(zero) > 0)
 	return f, ok
 }

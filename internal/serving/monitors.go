@@ -99,7 +99,7 @@ func (d *Drifts) tell(r *monitor.DriftReport) server.Drift {
 
 func (d *Drifts) feature(f *monitor.LevelFeature) server.Drifted {
 	out := server.Drifted{Name: f.Name, Title: cmp.Or(d.Title(f.Name), f.Name), Status: string(f.Status), PSI: f.PSI, WarnLimit: f.WarnLimit, FailLimit: f.FailLimit,
-		MissingBefore: f.MissingBefore, Missing: f.Missing, Unseen: f.Unseen, Importance: f.Importance}
+		MissingBefore: f.MissingBefore, Missing: f.Missing, Unseen: f.Unseen, Importance: f.Importance, Discounted: f.Discounted()}
 	for _, c := range f.Cells {
 		out.Cells = append(out.Cells, server.Cell{Name: c.Label, Before: c.Before, Now: c.Now})
 	}

@@ -143,7 +143,7 @@ func TestLedger(t *testing.T) {
 func driftFile(t *testing.T, dir, asOf, status string) {
 	t.Helper()
 	put(t, filepath.Join(dir, "data_drift_"+asOf+".json"), json.RawMessage(`{"status":"`+status+`","psi_by_feature":{},"as_of_date":"`+asOf+`","model_version":"v0002","rows":40,"users":39,"reasons":["it moved"],
-"level":{"status":"OK","reference":"training","features":[{"name":"events_7d","status":"warn","psi":0.15,"warn_limit":0.1,"fail_limit":0.25,"missing":0.5,"importance":0.4,"cells":[{"label":"≤ 3","before":0.4,"now":0.6}]},{"name":"plan","status":"ok"}],
+"level":{"status":"OK","reference":"training","features":[{"name":"events_7d","status":"warn","psi":0.15,"warn_limit":0.1,"fail_limit":0.25,"missing":0.5,"importance":0.4,"cells":[{"label":"≤ 3","before":0.4,"now":0.6}]},{"name":"plan","status":"fail","psi":0.3,"psi_when_made":0.25}],
 "score":{"name":"score","status":"ok","psi":0.02},"moved_importance":0.4,"failed_importance":0.3,"moved_limit":0.2},"step":{"jumped":["plan"],"strange":[]}}`))
 }
 
@@ -164,7 +164,7 @@ func TestDrifts(t *testing.T) {
 		if diff := cmp.Diff(want, all[1].Features[0]); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
-		if x := all[1].Features[1]; !x.Sudden || x.Title != "plan" || all[1].Score == nil || all[1].Moved != 0.4 || all[1].Failed != 0.3 || all[1].Limit != 0.2 {
+		if x := all[1].Features[1]; !x.Sudden || x.Title != "plan" || x.Discounted != "as on the day the model was made (PSI 0.250)" || all[1].Score == nil || all[1].Moved != 0.4 || all[1].Failed != 0.3 || all[1].Limit != 0.2 {
 			t.Errorf("%+v", all[1])
 		}
 	}

@@ -43,7 +43,7 @@ var _ server.Predictor = (*Predictor)(nil)
 // NewPredictor returns a predictor on a model. What counts as activity is what
 // the model was trained with.
 func NewPredictor(m *score.Model, info server.ModelInfo, s Settings) *Predictor {
-	p := &Predictor{model: m, info: info, settings: s, vocabulary: pipeline.NewVocabulary(s.Validate.EventTypes, m.Spec.Labels.ActivityEvents)}
+	p := &Predictor{model: m, info: info, settings: s, vocabulary: m.Spec.Labels.Vocabulary(s.Validate.EventTypes)}
 	p.rules = validate.NewRules(s.Validate, p.vocabulary, s.Location, pipeline.NoDate)
 	p.scorers.New = func() any { return m.NewScorer(s.Score) }
 	p.describe()

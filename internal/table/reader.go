@@ -151,7 +151,7 @@ func (c *countingReader) Read(b []byte) (int, error) {
 
 func (r *Reader) openCSV(f *os.File) error {
 	r.size = &countingReader{r: io.TeeReader(f, r.sum)}
-	in, closeInput, err := decompress(r.path, r.size)
+	in, closeInput, err := Decompress(r.path, r.size)
 	if err != nil {
 		return fmt.Errorf("%s: %w; the file is damaged or not of the kind that its name says: copy or export it again", r.path, err)
 	}
@@ -168,8 +168,10 @@ func (r *Reader) openCSV(f *os.File) error {
 	return nil
 }
 
-// decompress chooses by the file name, as people name their files.
-func decompress(path string, in io.Reader) (io.Reader, func(), error) {
+// Decompress returns what is in a file, which may end in .gz, .bz2 or .zst. It
+// chooses by the name, as people name their files; the function that comes with
+// it frees memory.
+func Decompress(path string, in io.Reader) (io.Reader, func(), error) {
 	nothing := func() {}
 	switch filepath.Ext(path) {
 	case ".gz":

@@ -140,7 +140,7 @@ func (f *LevelFeature) broken(users int) Break {
 	if f.KS == 0 && f.Unseen >= brokenNew && f.PSI >= profile.DefaultLimits().FailPSI {
 		return Renamed
 	}
-	if other := 1 - f.ZeroBefore; f.Zero && other*float64(users) >= brokenRows && other >= brokenLeft {
+	if other := 1 - f.ZeroBefore; f.Zero && has*other*float64(users) >= brokenRows && other >= brokenLeft {
 		return Zeros
 	}
 	return ""
@@ -197,7 +197,7 @@ func (w *Watch) level(d pipeline.Date, r *Reference) (Level, error) {
 	if err != nil {
 		return Level{}, err
 	}
-	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare, made: r.Made != nil}
+	l := Level{Reference: r.Kind, Rows: r.Profile.Rows, Users: r.Profile.Users, MeanScore: drift.MeanScore, HighShare: drift.HighShare, Limit: w.params.MovedShare, Broken: []string{}, made: r.Made != nil}
 	weights := w.importance()
 	for i, f := range drift.Features {
 		x := LevelFeature{Feature: f, Importance: weights[i], MadePSI: r.Made[f.Name]}
@@ -245,7 +245,7 @@ func (f *LevelFeature) asMade() bool { return f.PSI <= usualMargin*f.MadePSI }
 // Discounted says why it does not count that a feature warns or fails; "" where it
 // does count, or rests.
 func (f *LevelFeature) Discounted() string {
-	if f.Feature.Status == profile.OK || !f.asMade() {
+	if f.Feature.Status == profile.OK || !f.asMade() || f.Broken != "" {
 		return ""
 	}
 	return fmt.Sprintf("as on the day the model was made (PSI %.3f)", f.MadePSI)

@@ -70,6 +70,7 @@ func TestBroken(t *testing.T) {
 		"hardly a value before":       {profile.Feature{MissingBefore: 0.98, Missing: 1, KS: 0.1}, 1000, ""},
 		"too few users for that":      {profile.Feature{MissingBefore: 0.3, Missing: 1, KS: 0.1}, 40, ""},
 		"zeros":                       {profile.Feature{KS: 0.4, ZeroBefore: 0.6, Zero: true}, 1000, Zeros},
+		"zeros of few":                {profile.Feature{KS: 0.4, ZeroBefore: 0.6, Zero: true, Missing: 0.95, MissingBefore: 0.9}, 1000, ""},
 		"zeros, as nearly all before": {profile.Feature{KS: 0.05, ZeroBefore: 0.95, Zero: true}, 1000, ""},
 		"renamed":                     {profile.Feature{Unseen: 0.4, PSI: 2}, 1000, Renamed},
 		"a new level":                 {profile.Feature{Unseen: 0.05, PSI: 0.3}, 1000, ""},
@@ -210,6 +211,9 @@ func TestLevelTexts(t *testing.T) {
 		if got := f.Discounted(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+	if broken := (LevelFeature{Feature: profile.Feature{Status: profile.Fail, PSI: 2}, MadePSI: 2, Broken: Nulls}); broken.Discounted() != "" {
+		t.Error("a broken feature has an excuse")
 	}
 	if rests := (LevelFeature{Feature: profile.Feature{Status: profile.OK, PSI: 0.01}, MadePSI: 0.01}); rests.Discounted() != "" {
 		t.Error("a feature that rests has an excuse")

@@ -65,13 +65,16 @@ func (p Params) Validate() error {
 	return errors.Join(append(errs, p.Performance.Validate(), p.Trend.Validate(), p.Health.Validate(), p.Alarms.Validate())...)
 }
 
+// stepShare is the part of the false alarms that each question about bins gets.
+const stepShare = 16
+
 // level returns the limits against a reference. A check asks three questions,
 // which share what false alarms are allowed: whether the users have moved from the
 // reference, which chance hardly answers, since much of what matters must have;
 // whether bins show a step; and whether there are novelties, of which all that is
 // said is a bound already, so that they are given most.
 func (p Params) level() profile.Limits {
-	share := p.FalseAlarms / 8
+	share := p.FalseAlarms / stepShare
 	return profile.Limits{WarnPSI: p.WarnPSI, FailPSI: p.FailPSI, FDR: share, NovelFDR: share, MovedShare: p.MovedShare}
 }
 
@@ -79,6 +82,6 @@ func (p Params) level() profile.Limits {
 // rows that are alike is one of first order, and rough where there are few users:
 // they are given no more (make bench-monitor, 40 users).
 func (p Params) step() profile.Limits {
-	share := p.FalseAlarms / 8
+	share := p.FalseAlarms / stepShare
 	return profile.Limits{WarnPSI: p.StepPSI, FailPSI: p.StepPSI, FDR: share, NovelFDR: p.FalseAlarms - 2*share, MovedShare: p.MovedShare}
 }

@@ -87,6 +87,7 @@ func (w *Watch) Scores(asOf pipeline.Date, history []pipeline.Date, r *Reference
 	} else {
 		report.Notes = append(report.Notes, noStep)
 	}
+	report.Notes = append(report.Notes, r.Notes...)
 	for _, d := range history {
 		if len(w.at[d]) > 0 {
 			report.Over = append(report.Over, w.point(d))

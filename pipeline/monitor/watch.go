@@ -36,6 +36,7 @@ type Reference struct {
 	Kind    string
 	Profile *profile.Reference
 	Made    map[string]float64 // index by feature on the day that the model was made; nil = unknown
+	Notes   []string           // what is to be known of it
 }
 
 // scored is the key of the scores in Reference.Made.
@@ -388,7 +389,7 @@ func (w *Watch) Drift(asOf pipeline.Date, r *Reference) (DriftReport, error) {
 	}
 	rows, _ := w.on(w.window(asOf))
 	report := DriftReport{Status: v.status, PSIByFeature: map[string]float64{}, AsOf: asOf, Version: w.model.Version, Rows: rows.Frame.Rows(), Users: users(rows.User),
-		Sampled: w.rows.Sampled, Reasons: []string{}, Level: v.level, Step: v.step, Fixed: v.level.fixed(w.params.WarnPSI, w.params.FailPSI), Customary: v.level.customary(w.params)}
+		Sampled: w.rows.Sampled, Reasons: []string{}, Notes: slices.Clone(r.Notes), Level: v.level, Step: v.step, Fixed: v.level.fixed(w.params.WarnPSI, w.params.FailPSI), Customary: v.level.customary(w.params)}
 	for _, f := range v.level.Features {
 		report.PSIByFeature[f.Name] = f.PSI
 		report.OverallMaxPSI = math.Max(report.OverallMaxPSI, f.PSI)

@@ -55,6 +55,9 @@ func encodeDay(b []byte, f *pipeline.DayFacts, previous pipeline.Date) []byte {
 			present |= 1 << (len(c) + i)
 		}
 	}
+	if len(f.Steps) > 0 {
+		present |= 1 << (len(c) + len(s))
+	}
 	b = binary.AppendUvarint(b, present)
 	for _, n := range c {
 		if *n != 0 {
@@ -70,7 +73,31 @@ func encodeDay(b []byte, f *pipeline.DayFacts, previous pipeline.Date) []byte {
 	for _, course := range f.Courses {
 		b = binary.AppendUvarint(b, uint64(course))
 	}
+	if len(f.Steps) > 0 {
+		b = appendSteps(b, f.Steps)
+	}
 	return b
+}
+
+// appendSteps writes each step as twice its course, plus 1 for a completion.
+func appendSteps(b []byte, steps []pipeline.Step) []byte {
+	b = binary.AppendUvarint(b, uint64(len(steps)))
+	for _, s := range steps {
+		code := uint64(s.Course) << 1
+		if s.Completed {
+			code |= 1
+		}
+		b = binary.AppendUvarint(b, code)
+	}
+	return b
+}
+
+func (d *decoder) steps() (out []pipeline.Step) {
+	for n := d.Count(); n > 0 && !d.Bad(); n-- {
+		code := d.Uvarint()
+		out = append(out, pipeline.Step{Course: uint32(code >> 1), Completed: code&1 == 1})
+	}
+	return out
 }
 
 // DecodeBlock returns the timelines of a block, in user order.
@@ -136,13 +163,16 @@ func (d *decoder) passDay() {
 	d.Varint()
 	d.Uvarint()
 	var f pipeline.DayFacts
-	present, numbers := d.Uvarint(), len(counts(&f))
+	present, numbers, reals := d.Uvarint(), len(counts(&f)), len(sums(&f))
 	for n := bits.OnesCount64(present & (1<<numbers - 1)); n > 0; n-- {
 		d.Uvarint()
 	}
-	d.Bytes(8 * uint64(bits.OnesCount64(present>>numbers)))
+	d.Bytes(8 * uint64(bits.OnesCount64(present>>numbers&(1<<reals-1))))
 	for n := d.Count(); n > 0; n-- {
 		d.Uvarint()
+	}
+	if present>>(numbers+reals)&1 == 1 {
+		d.steps()
 	}
 }
 
@@ -164,5 +194,8 @@ func (d *decoder) day(f *pipeline.DayFacts, previous pipeline.Date) {
 	f.Courses = d.list(d.Count())
 	for i := range f.Courses {
 		f.Courses[i] = uint32(d.Uvarint())
+	}
+	if present>>(len(c)+len(s))&1 == 1 {
+		f.Steps = d.steps()
 	}
 }

@@ -40,6 +40,9 @@ func randomTimeline(rng *rand.Rand) pipeline.Timeline {
 		for range rng.IntN(4) {
 			f.Courses = append(f.Courses, rng.Uint32())
 		}
+		for range rng.IntN(6) - 3 {
+			f.Steps = append(f.Steps, pipeline.Step{Course: rng.Uint32(), Completed: rng.IntN(2) == 0})
+		}
 		t.Days = append(t.Days, f)
 	}
 	return t
@@ -82,7 +85,7 @@ func TestCodecRoundTrip(t *testing.T) {
 // The codec writes every field of a day: one that it forgot would be lost
 // between prepare and the features.
 func TestCodecKnowsEveryField(t *testing.T) {
-	f := pipeline.DayFacts{Day: 1, Known: 2, Courses: []uint32{3}}
+	f := pipeline.DayFacts{Day: 1, Known: 2, Courses: []uint32{3}, Steps: []pipeline.Step{{Course: 3}}}
 	for _, n := range counts(&f) {
 		*n = 1
 	}

@@ -38,6 +38,9 @@ type Header struct {
 	Timezone       string        `json:"timezone"`
 	EventTypes     []string      `json:"event_types"`
 	ActivityEvents []string      `json:"activity_events"`
+	// CompletionEvents are the types whose courses count as completed; empty where
+	// completed courses make no difference.
+	CompletionEvents []string `json:"completion_events,omitempty"`
 }
 
 // blockSize is the size from which a block is full, in bytes. Each holds the

@@ -3,7 +3,6 @@ package promote
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"churn/model/metric"
 	"churn/pipeline/dataset"
@@ -80,10 +79,10 @@ func (j *judge) question() {
 	}
 	c := Criterion{Name: "same question", Outcome: Pass, Text: "both models foretell the same churn"}
 	ours, theirs := j.in.Challenger.Model.Spec.Labels, j.in.Champion.Model.Spec.Labels
-	if ours.WindowDays != theirs.WindowDays || ours.CohortActiveDays != theirs.CohortActiveDays || !slices.Equal(ours.ActivityEvents, theirs.ActivityEvents) {
+	if !ours.SameAs(theirs) {
 		c.Outcome, c.Change = Unproven, "decide which definition of churn counts; overrule the gate to change over to the new one"
-		c.Text = fmt.Sprintf("the models foretell different things (labels.*: a window of %d days of users active in %d, against %d and %d), so no comparison is fair",
-			ours.WindowDays, ours.CohortActiveDays, theirs.WindowDays, theirs.CohortActiveDays)
+		c.Text = fmt.Sprintf("the models foretell different things (labels.*: a window of %d days of users active in %d, completed courses told apart by %v, against %d, %d and %v), so no comparison is fair",
+			ours.WindowDays, ours.CohortActiveDays, ours.Completions(), theirs.WindowDays, theirs.CohortActiveDays, theirs.Completions())
 	}
 	j.add(c.plain())
 }

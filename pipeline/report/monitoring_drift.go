@@ -166,7 +166,7 @@ func (m Monitored) featureTable(r *monitor.DriftReport) table {
 	d, features := figures.Decimals(3), listed(r, steps)
 	t.Caption = fmt.Sprintf("The %d of %d features that matter most or do not rest, by importance × PSI; the JSON report has all", len(features), len(r.Level.Features))
 	for _, f := range features {
-		step, note := "–", f.Discounted()
+		step, note := "–", cmp.Or(string(f.Broken), f.Discounted())
 		if x, ok := steps[f.Name]; ok {
 			step = d(x.PSI)
 			if x.Jumped {

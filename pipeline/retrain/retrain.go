@@ -3,6 +3,7 @@ package retrain
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"churn/model/metric"
 	"churn/model/profile"
@@ -18,6 +19,7 @@ const (
 	Unfinished  Trigger = "unfinished"  // the latest training was never judged
 	Forced      Trigger = "force"       // somebody asks for it
 	Drift       Trigger = "drift"       // users are not those that the model has learned from
+	Alarm       Trigger = "alarm"       // an alarm of the monitors fires that a new model may end
 	Performance Trigger = "performance" // the model no longer keeps its promise
 	Labels      Trigger = "labels"      // there is much to learn from since the latest training
 	Age         Trigger = "age"         // the model in production is of old data
@@ -32,7 +34,9 @@ type Input struct {
 
 	Unfinished bool // the latest training was never judged: the run was cut off
 	Force      bool // train whatever the rest says
-	IfDrift    bool // of the reasons that can wait, only drift counts
+	IfDrift    bool // of the reasons that can wait, only drift and alarms count
+
+	Alarms []string // of the monitors, that fire, are not silenced, and may be ended by a new model
 }
 
 // Champion is the model in production, as it does now.
@@ -90,9 +94,9 @@ func (d Due) Fired() (out []Trigger) {
 //
 // The same labels give the same model, so that without newly matured ones only
 // --force trains, a first model that is still wanting, or a run that was cut
-// off: both cost next to nothing where the training is up to date. Drift, a
-// broken promise and age need retrain.min_new_days of new labels, without which
-// a model can hardly learn what has changed.
+// off: both cost next to nothing where the training is up to date. Drift, an
+// alarm, a broken promise and age need retrain.min_new_days of new labels, without
+// which a model can hardly learn what has changed.
 func Decide(in Input, p Params) Due {
 	d := Due{AsOf: in.AsOf, Matured: in.Matured, NewDays: in.newDays()}
 	if in.Matured == pipeline.NoDate {
@@ -101,13 +105,13 @@ func Decide(in Input, p Params) Due {
 		return d
 	}
 	enough := d.NewDays >= p.MinNewDays
-	d.Reasons = []Reason{in.first(), in.unfinished(), in.force(), in.drift(), in.performance(p), in.labels(d.NewDays, p), in.age(p)}
+	d.Reasons = []Reason{in.first(), in.unfinished(), in.force(), in.drift(), in.alarm(), in.performance(p), in.labels(d.NewDays, p), in.age(p)}
 	for i := range d.Reasons {
 		r := &d.Reasons[i]
-		waits := slices.Contains([]Trigger{Drift, Performance, Labels, Age}, r.Trigger)
+		waits := slices.Contains([]Trigger{Drift, Alarm, Performance, Labels, Age}, r.Trigger)
 		switch {
 		case !r.Due:
-		case in.IfDrift && !slices.Contains([]Trigger{Drift, Unfinished, Forced}, r.Trigger):
+		case in.IfDrift && !slices.Contains([]Trigger{Drift, Alarm, Unfinished, Forced}, r.Trigger):
 			r.Due, r.Text = false, r.Text+"; not asked for (--if-drift)"
 		case waits && !enough:
 			r.Due = false
@@ -175,6 +179,15 @@ func (in Input) drift() Reason {
 		}
 	}
 	return r
+}
+
+// alarm is due where a monitor has called for somebody: it sees sudden changes,
+// which the distance from the training rows alone may not show yet.
+func (in Input) alarm() Reason {
+	if len(in.Alarms) == 0 {
+		return Reason{Trigger: Alarm, Text: "no alarm of the monitors fires that a new model could end"}
+	}
+	return Reason{Trigger: Alarm, Due: true, Text: "alarms of the monitors fire: " + strings.Join(in.Alarms, ", ")}
 }
 
 // performance is due where the whole interval lies below what is left of the

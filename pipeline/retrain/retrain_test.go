@@ -46,6 +46,9 @@ func TestDecide(t *testing.T) {
 		"a later training":            {func(in *Input, _ *Params) { in.Trained, in.Champion.Drift.Status = 200, profile.Fail }, nil, "matured by 0 days"},
 		"if drift, and there is none": {func(in *Input, _ *Params) { in.IfDrift, in.Trained = true, 93 }, nil, ""},
 		"if drift, and there is":      {func(in *Input, _ *Params) { in.IfDrift, in.Trained, in.Champion.Drift.Status = true, 93, profile.Fail }, []Trigger{Drift}, ""},
+		"an alarm":                    {func(in *Input, _ *Params) { in.Alarms = []string{"drift"} }, []Trigger{Alarm}, ""},
+		"an alarm, few new labels":    {func(in *Input, _ *Params) { in.Alarms, in.Trained = []string{"scores"}, 115 }, nil, "matured by 6 days"},
+		"if drift, and an alarm":      {func(in *Input, _ *Params) { in.IfDrift, in.Alarms = true, []string{"drift", "scores"} }, []Trigger{Alarm}, ""},
 		"all at once": {func(in *Input, _ *Params) {
 			in.Force, in.Trained, in.Champion.AsOf, in.Champion.Drift.Status, in.Champion.Performance.Now.High = true, 50, -50, profile.Fail, 0.2
 		}, []Trigger{Forced, Drift, Performance, Labels, Age}, ""},
@@ -70,7 +73,7 @@ func TestDecide(t *testing.T) {
 // Every trigger is listed with its number and limit, whether it fired or not.
 func TestEveryTriggerIsListed(t *testing.T) {
 	d := Decide(quiet(), Defaults())
-	want := []Trigger{First, Unfinished, Forced, Drift, Performance, Labels, Age}
+	want := []Trigger{First, Unfinished, Forced, Drift, Alarm, Performance, Labels, Age}
 	numbers := map[Trigger][2]float64{Drift: {0.05, 0.1}, Performance: {0.41, 0.45}, Labels: {14, 28}, Age: {21, 180}}
 	for i, r := range d.Reasons {
 		n, ok := numbers[r.Trigger]

@@ -18,9 +18,10 @@ type Explanation struct {
 	Kind     string        `json:"model_kind"`
 	Risk     float64       `json:"churn_risk"`
 	Tier     string        `json:"risk_tier"`
-	AtRisk   bool          `json:"at_risk"`   // in the cohort; the model has learned from nobody else
-	BaseRisk float64       `json:"base_risk"` // that contributions start from
-	Factors  []Factor      `json:"factors"`   // by falling contribution
+	AtRisk   bool          `json:"at_risk"`            // in the cohort; the model has learned from nobody else
+	Finished bool          `json:"finished,omitempty"` // known to have completed the last course, where that is told apart
+	BaseRisk float64       `json:"base_risk"`          // that contributions start from
+	Factors  []Factor      `json:"factors"`            // by falling contribution
 	// Usual is the risk if all that a user can change were as usual among peers.
 	Usual *float64 `json:"risk_if_usual,omitempty"`
 }
@@ -56,7 +57,7 @@ func canChange(t features.Theme) bool {
 func (s *Scorer) Explain(h *pipeline.History) Explanation {
 	r, b := s.History(h), s.model.Bundle
 	e := Explanation{User: r.User.ID, AsOf: r.AsOf, Version: s.model.Version, Kind: b.Kind, Risk: r.Risk, Tier: r.Tier,
-		AtRisk: s.model.Spec.Labels.InCohort(h), BaseRisk: b.Calibration.Probability(s.score.Base()), Factors: s.factors()}
+		AtRisk: s.model.Spec.Labels.InCohort(h), Finished: h.Finished(), BaseRisk: b.Calibration.Probability(s.score.Base()), Factors: s.factors()}
 	for i := range e.Factors {
 		f := &e.Factors[i]
 		if f.Contribution > 0 && canChange(f.Theme) {

@@ -76,7 +76,8 @@ func volume(t *tally, p Params) Volume {
 		l.Low, l.High = l.model.band(alpha)
 		l.Status = l.judge(p, alpha)
 	}
-	v.conclude(len(t.days))
+	v.conclude(t, last)
+	v.settled(t, last)
 	return v
 }
 
@@ -97,11 +98,11 @@ func (t *tally) seen(kind int) bool {
 // levels returns the week that ends with the day last, and its days, of one
 // kind; those that cannot be judged are left out.
 func (t *tally) levels(kind, last int) (weekly, days []Level) {
-	if e, ok := expect(t.weeks(kind, last), pattern{1, leastWeek, leastBacks, mostBacks}); ok {
+	if e, why := expect(t.weeks(kind, last), weekPattern()); why == fit {
 		weekly = append(weekly, e.level(kinds()[kind], t.date(last-week+1), t.date(last)))
 	}
 	for i := max(0, last-week+1); i <= last; i++ {
-		if e, ok := expect(t.daily(kind, i), pattern{week, leastDay, leastDays, mostDays}); ok {
+		if e, why := expect(t.daily(kind, i), dayPattern()); why == fit {
 			days = append(days, e.level(kinds()[kind], t.date(i), t.date(i)))
 		}
 	}
@@ -155,20 +156,39 @@ type pattern struct {
 	fewest, all int     // ratios that are needed, and that are looked at
 }
 
+// weekPattern and dayPattern are those of weeks and of days.
+func weekPattern() pattern { return pattern{1, leastWeek, leastBacks, mostBacks} }
+func dayPattern() pattern  { return pattern{week, leastDay, leastDays, mostDays} }
+
+// needs returns how many counts there must be: the earliest that is looked at has
+// its own counts to compare with.
+func (p pattern) needs() int { return p.step*(leastWeeks+1) + p.fewest }
+
+// fitness says whether a count can be judged, and else what it lacks.
+type fitness int
+
+const (
+	fit     fitness = iota
+	young           // there are too few counts before it
+	rare            // so few events that a few less are no news
+	erratic         // they stray too far for any pattern
+)
+
 // expect says what a series, newest first, lets expect of its newest count. usual
 // is the median of the counts at distances of step; the ratios of earlier counts
 // to their own medians show the trend and the spread that such ratios have. Counts
 // nearer than step are left out, since they may be of the same trouble.
-func expect(series []int64, p pattern) (e expectation, ok bool) {
+func expect(series []int64, p pattern) (e expectation, f fitness) {
 	usual, ok := usualOf(series, 0, p.step)
 	ratios := p.ratios(series)
+	e.usual = usual
 	if !ok || len(ratios) < p.fewest {
-		return e, false
+		return e, young
 	}
 	trend := min(max(median(slices.Clone(ratios)), 1/mostTrend), mostTrend)
 	e = expectation{model{mean: usual * trend}, usual, series[0], false}
 	if usual < p.least || e.mean < p.least {
-		return e, false
+		return e, rare
 	}
 	e.habit = habitual(float64(e.events)/usual, trend, ratios, p.step)
 	for i := range ratios {
@@ -176,7 +196,10 @@ func expect(series []int64, p pattern) (e expectation, ok bool) {
 	}
 	spread := max(spreadOf(ratios), leastSpread)
 	e.dispersion = max(spread*spread-1/e.mean, leastSpread*leastSpread)
-	return e, spread <= mostSpread
+	if spread > mostSpread {
+		return e, erratic
+	}
+	return e, fit
 }
 
 // ratios returns earlier counts over what was usual for them, newest first.
@@ -264,9 +287,52 @@ func (l *Level) judge(p Params, alpha float64) Status {
 	return Fail
 }
 
-func (v *Volume) conclude(days int) {
+// unfit says what keeps all events together from being judged.
+func (t *tally) unfit(last int) string {
+	if last < 0 {
+		return fmt.Sprintf("no event was known on %s", t.asOf)
+	}
+	weekly, ofWeeks := expect(t.weeks(numKinds-1, last), weekPattern())
+	daily, ofDays := expect(t.daily(numKinds-1, last), dayPattern())
+	if ofDays == young {
+		return fmt.Sprintf("%d days of data are too few to know the weekly pattern; %d are needed", last+1, dayPattern().needs())
+	}
+	return fmt.Sprintf("%s; %s", ofWeeks.text(weekly, weekPattern(), "week"), ofDays.text(daily, dayPattern(), "day"))
+}
+
+// text says what a count of all events in a unit of time lacks.
+func (f fitness) text(e expectation, p pattern, unit string) string {
+	switch f {
+	case young:
+		return fmt.Sprintf("there are fewer than %d %ss", p.needs(), unit)
+	case rare:
+		return fmt.Sprintf("%.0f events a %s are usual, and %.0f are needed", e.usual, unit, p.least)
+	}
+	return fmt.Sprintf("the numbers of events a %s, of which %.0f are usual, stray too far to compare with", unit, e.usual)
+}
+
+// settled says which types were frequent within the last half year and are so no
+// more: what was an alarm for weeks has become what is usual, and goes unjudged.
+func (v *Volume) settled(t *tally, last int) {
+	for k, name := range kinds() {
+		if !slices.Contains(v.Rare, name) {
+			continue
+		}
+		weeks, was := t.weeks(k, last), 0.0
+		for i := range min(len(weeks), mostBacks) {
+			if usual, ok := usualOf(weeks, i, 1); ok {
+				was = max(was, usual)
+			}
+		}
+		if was >= leastWeek && float64(weeks[0])*v.FailRatio < was {
+			v.say(OK, "%s: %d events in the week to %s, where there were %.0f a week; so few have come for weeks that it is taken as usual, and not judged", name, weeks[0], t.date(last), was)
+		}
+	}
+}
+
+func (v *Volume) conclude(t *tally, last int) {
 	if len(v.Levels) == 0 {
-		v.say(Unmeasured, "%d days of data are too few to know the weekly pattern, or there are too few events: volumes are not judged", days)
+		v.say(Unmeasured, "%s: volumes are not judged", t.unfit(last))
 		return
 	}
 	v.Status = OK
@@ -290,6 +356,9 @@ func (l Level) String() string {
 	text := fmt.Sprintf("%s %s: %d events, %.0f expected (%.0f to %.0f)", l.Type, when, l.Events, l.Expected, l.Low, l.High)
 	if l.Holiday {
 		text += ", a holiday"
+	}
+	if l.Habit {
+		text += ", as it was before, more than once: taken as usual"
 	}
 	return text
 }

@@ -183,10 +183,57 @@ func TestHoliday(t *testing.T) {
 	}
 }
 
-// Too little data is not judged, and says so.
-func TestTooYoung(t *testing.T) {
-	c := portal{30, 3000, 0, 0}.tally(rand.New(rand.NewPCG(1, 1)))
-	if v := volume(c, Defaults()); v.Status != Unmeasured || len(v.Reasons) != 1 || !strings.HasPrefix(v.Reasons[0], "30 days") {
-		t.Errorf("%s %v", v.Status, v.Reasons)
+// What cannot be judged says what it lacks: days, events, or a pattern.
+func TestUnfit(t *testing.T) {
+	played := func(days int, level float64) *tally {
+		return portal{days, level, 0, 0}.tally(rand.New(rand.NewPCG(1, 1)))
+	}
+	young, few, none, erratic := played(48, 3000), played(425, 0.5), played(425, 0), played(425, 0)
+	for d := range erratic.days { // nothing for weeks, then thousands in a day
+		if d%12 < 2 {
+			erratic.set(d, 0, int64(100+d*d))
+		}
+	}
+	for want, c := range map[string]*tally{
+		"48 days of data are too few to know the weekly pattern; 49 are needed: volumes are not judged": young,
+		"2 events a week are usual, and 5 are needed; 0 events a day are usual, and 20 are needed":      few,
+		"no event was known on 2027-04-02": none,
+		"stray too far to compare with":    erratic,
+	} {
+		if v := volume(c, Defaults()); v.Status != Unmeasured || len(v.Reasons) == 0 || !strings.Contains(v.Reasons[0], want) {
+			t.Errorf("%s %q, want %q", v.Status, v.Reasons, want)
+		}
+	}
+	if v := volume(played(49, 3000), Defaults()); v.Status == Unmeasured {
+		t.Errorf("49 days are too few, too: %q", v.Reasons)
+	}
+}
+
+// The law: a loss that is no alarm any more is not told as if it were one, nor as if
+// it had ended: it has become what is usual.
+func TestLossGrowsOld(t *testing.T) {
+	alarmed, settled := 0, 0
+	for lost := 1; lost < 75; lost++ {
+		c := portals()["regular"].tally(rand.New(rand.NewPCG(1, 1)))
+		for d := len(c.days) - lost; d < len(c.days); d++ {
+			c.set(d, 0, 0)
+		}
+		v := volume(c, Defaults())
+		usual := len(v.Reasons) > 0 && strings.Contains(v.Reasons[0], "login") && strings.Contains(v.Reasons[0], "taken as usual")
+		switch {
+		case v.Status == Fail:
+			alarmed++
+		case usual:
+			settled++
+		}
+		if usual == (v.Status == Fail) || (v.Status == Fail) != (lost < 28) {
+			t.Errorf("lost for %d days: %s %q", lost, v.Status, v.Reasons)
+		}
+	}
+	if alarmed != 27 || settled != 47 {
+		t.Errorf("%d days of alarm, %d days after", alarmed, settled)
+	}
+	if v := volume(portals()["regular"].tally(rand.New(rand.NewPCG(1, 1))), Defaults()); len(v.Reasons) != 0 {
+		t.Errorf("without a loss: %q", v.Reasons)
 	}
 }
