@@ -223,7 +223,7 @@ func TestPostgresSnapshot(t *testing.T) {
 // cancelled, is an error, and leaves no output and no query behind.
 func TestPostgresBreaks(t *testing.T) {
 	p := openPostgres(t)
-	many := strings.NewReplacer("(1, 50)", "(1, 30000)", "% 50 + 1", "% 30000 + 1", "(1, 1000)", "(1, 60000)").Replace
+	many := strings.NewReplacer("(1, 50)", "(1, 30000)", "% 50 + 1", "% 30000 + 1", "(1, 1000)", "(1, 60000)", "'go'", "repeat('go', 500)").Replace // rows that do not fit into the buffers on the way
 	at := p.tables(t, many(fewUsers), many(fewEvents))
 	cancelled, cancel := context.WithCancel(t.Context())
 	defer cancel()
