@@ -31,12 +31,15 @@ import (
 
 type options struct {
 	users, sample, worlds, lives, replays, still, models, estimates int
-	sizes                                                           []int
+	sizes                                                           []size
 	seed                                                            uint64
 }
 
+// size is how many rows a check looks at, so many of each user.
+type size struct{ rows, each int }
+
 func main() {
-	o := options{sizes: []int{200, 1000, 10_000}}
+	o := options{sizes: []size{{200, 1}, {1000, 1}, {200, rowsPerUser}, {1000, rowsPerUser}, {10_000, rowsPerUser}}}
 	f := flag.NewFlagSet("monitor", flag.ExitOnError)
 	f.IntVar(&o.users, "users", 8000, "users of each simulated portal")
 	f.IntVar(&o.sample, "sample", generate.Defaults().Users, "users that a replay draws")
@@ -46,9 +49,9 @@ func main() {
 	f.IntVar(&o.still, "still", 500, "replays without drift of each size")
 	f.IntVar(&o.estimates, "estimates", 500, "replays of each shift under which performance is estimated without labels")
 	f.IntVar(&o.models, "models", 20, "models that the replays without drift share")
-	f.Func("size", "current rows of the replays without drift, instead of 200, 1000 and 10000", func(text string) error {
+	f.Func("size", "current rows of the replays without drift, 5 of each user, instead of 200, 1000 and 10000", func(text string) error {
 		n, err := strconv.Atoi(text)
-		o.sizes = []int{n}
+		o.sizes = []size{{n, rowsPerUser}}
 		return err
 	})
 	f.Uint64Var(&o.seed, "seed", 1, "of the first portal")
@@ -151,10 +154,10 @@ func (o options) falseAlarms(ctx context.Context, portals []*drifted, out, progr
 		return false, err
 	}
 	fmt.Fprintf(out, header, "no drift: current rows")
-	for _, size := range o.sizes {
+	for _, s := range o.sizes {
 		outcomes, err := each(ctx, o.still, func(i int) (outcome, error) {
 			b := benches[i%len(benches)]
-			rows, err := b.pool.shuffled(rand.New(rand.NewPCG(o.seed+uint64(size), uint64(i))), b.portal.date, size/rowsPerUser, o.sample/2)
+			rows, err := b.pool.shuffled(rand.New(rand.NewPCG(o.seed+uint64(s.rows), uint64(i))), b.portal.date, s.rows/s.each, o.sample/2, s.each)
 			if err != nil {
 				return outcome{}, err
 			}
@@ -171,7 +174,7 @@ func (o options) falseAlarms(ctx context.Context, portals []*drifted, out, progr
 		nominal := monitor.Defaults().FalseAlarms
 		holds := float64(c.ours) <= nominal*float64(c.n)
 		ok = ok && holds
-		fmt.Fprintln(out, c.row(fmt.Sprintf("%d, %d of each user", size, rowsPerUser), fmt.Sprintf("at most %.0f%%", 100*nominal), holds))
+		fmt.Fprintln(out, c.row(fmt.Sprintf("%d, %d of each user", s.rows, s.each), fmt.Sprintf("at most %.0f%%", 100*nominal), holds))
 	}
 	return ok, nil
 }

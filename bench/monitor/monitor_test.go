@@ -38,7 +38,7 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	pool := newCrowd(d.learned(others, m))
 	failed := 0
 	for range 10 {
-		rows, err := pool.shuffled(rng, d.date, 40, 60)
+		rows, err := pool.shuffled(rng, d.date, 40, 60, rowsPerUser)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestMonitorOnASmallPortal(t *testing.T) {
 	if failed > 1 { // at a rate of 1% one case in 240
 		t.Errorf("%d of 10 checks without drift fail", failed)
 	}
-	if _, err := pool.shuffled(rng, d.date, 4000, 60); err == nil || !strings.Contains(err.Error(), "too few") {
+	if _, err := pool.shuffled(rng, d.date, 4000, 60, rowsPerUser); err == nil || !strings.Contains(err.Error(), "too few") {
 		t.Error(err)
 	}
 }
@@ -79,7 +79,7 @@ func TestRow(t *testing.T) {
 func TestRunIsInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if ok, err := run(ctx, options{users: 100, sample: 50, worlds: 1, replays: 1, still: 1, models: 1, sizes: []int{200}, seed: 1}, io.Discard, io.Discard); ok || err == nil {
+	if ok, err := run(ctx, options{users: 100, sample: 50, worlds: 1, replays: 1, still: 1, models: 1, sizes: []size{{200, rowsPerUser}}, seed: 1}, io.Discard, io.Discard); ok || err == nil {
 		t.Error(ok, err)
 	}
 }

@@ -125,8 +125,8 @@ func newCrowd(rows *dataset.Rows) (c crowd) {
 
 // shuffled returns rows as they would be if nothing ever moved: the current rows
 // and those of the weeks before are of users drawn from one population, each
-// with rows of dates drawn from the same ones.
-func (c crowd) shuffled(rng *rand.Rand, asOf pipeline.Date, now, before int) (monitor.Rows, error) {
+// with so many rows of dates drawn from the same ones.
+func (c crowd) shuffled(rng *rand.Rand, asOf pipeline.Date, now, before, each int) (monitor.Rows, error) {
 	if before = min(before, len(c.of)-now); before < now/10 || before < 1 {
 		return monitor.Rows{}, fmt.Errorf("%d users with %d rows are too few to draw %d and others to compare with; use more -users", len(c.of), rowsPerUser, now)
 	}
@@ -134,10 +134,10 @@ func (c crowd) shuffled(rng *rand.Rand, asOf pipeline.Date, now, before int) (mo
 	var keep []int
 	for k, j := range rng.Perm(len(c.of))[:now+before] {
 		at := c.of[j]
-		for n, i := range rng.Perm(len(at))[:rowsPerUser] {
+		for n, i := range rng.Perm(len(at))[:each] {
 			day := asOf
 			if k >= now {
-				day -= pipeline.Date(7 * (1 + n%4))
+				day -= pipeline.Date(7 * (1 + (k+n)%4))
 			}
 			keep, out.Day = append(keep, at[i]), append(out.Day, day)
 		}

@@ -84,7 +84,7 @@ type bodies struct {
 // bodyCount is how many different bodies are sent.
 const bodyCount = 100
 
-// makeBodies writes bodies of users of the latest day with a value, or null, for
+// makeBodies writes bodies of users at risk on the latest day with a value, or null, for
 // every input.
 func (b *bench) makeBodies(inputs []input) error {
 	if len(inputs) == 0 {
@@ -109,7 +109,8 @@ func (b *bench) makeBodies(inputs []input) error {
 	return nil
 }
 
-// latest reads the rows of the last as-of date of a table.
+// latest reads the rows of the last as-of date of a table, of the users at risk:
+// of the others the model has not learned, and an answer says so.
 func latest(path string) (rows []map[string]string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -137,12 +138,12 @@ func latest(path string) (rows []map[string]string, err error) {
 		if row["as_of_date"] > last {
 			last, rows = row["as_of_date"], nil
 		}
-		if row["as_of_date"] == last {
+		if row["as_of_date"] == last && row["active_days_30d"] != "0" {
 			rows = append(rows, row)
 		}
 	}
 	if len(rows) < bodyCount {
-		return nil, fmt.Errorf("%s has %d rows of %s, fewer than %d", path, len(rows), last, bodyCount)
+		return nil, fmt.Errorf("%s has %d users at risk on %s, fewer than %d", path, len(rows), last, bodyCount)
 	}
 	return rows, nil
 }

@@ -78,6 +78,14 @@ func TestParseReads(t *testing.T) {
 	}
 }
 
+// Of a block that is not run the commands are looked at, not what they print.
+func TestSkippedNames(t *testing.T) {
+	p := parsed(t, "<!-- docs-test: skip needs a cluster -->\n~~~\n$ churn score\nchurn  node-2\n~~~\n")
+	if len(p.spans) != 1 || p.spans[0] != (span{3, "churn score"}) {
+		t.Errorf("names %+v", p.spans)
+	}
+}
+
 func TestMatch(t *testing.T) {
 	const output = "one 1\ntwo 2  \n\nthree 3\nfour (4)\n"
 	for _, want := range []string{

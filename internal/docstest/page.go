@@ -204,6 +204,9 @@ func (p *parser) close() {
 // be looked at.
 func (p *parser) named(b block) {
 	for i, line := range b.text {
+		if b.lang != "sh" && !strings.HasPrefix(line, "$ ") {
+			continue // an output
+		}
 		command, _, _ := strings.Cut(strings.TrimPrefix(line, "$ "), " #")
 		p.page.spans = append(p.page.spans, span{b.line + 1 + i, strings.TrimSpace(strings.TrimSuffix(command, "\\"))})
 	}
