@@ -316,6 +316,7 @@ func WriteText(results []Result, version string, w io.Writer) error {
 		b := table.NewBatch(Schema())
 		for i := range part {
 			appendResult(b, &part[i], version)
+			b.EndRow()
 		}
 		if _, err := w.Write(b.Bytes()); err != nil {
 			return err
