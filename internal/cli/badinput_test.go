@@ -443,7 +443,7 @@ func brokenSettings() []badInput {
 		{name: "check unknown", args: "config check --set validate.checks.plan_knwon.severity=info",
 			code: exitConfig, stderr: lines{"validate.checks.plan_knwon.severity: there is no such key (set); did you mean validate.checks.plan_known.severity?"}},
 		{name: "activity that is no event type", args: "config check --set labels.activity_events=login,lgoin",
-			code: exitConfig, stderr: lines{`labels.activity_events: "lgoin" is not in validate.event_types [login course_enroll video_watch quiz_attempt payment_success payment_failed support_ticket]`}},
+			code: exitConfig, stderr: lines{`labels.activity_events: "lgoin" is not in validate.event_types [login course_enroll video_watch quiz_attempt payment_success payment_failed support_ticket course_complete]`}},
 		{name: "address without a port", args: "config check --set serve.address=localhost",
 			code: exitConfig, stderr: lines{`serve.address: "localhost" is not an address; write host:port, such as 127.0.0.1:8080`}},
 		{name: "size of memory unreadable", args: "config check --set prepare.memory=much",

@@ -15,6 +15,11 @@ func examples() map[string][]example {
 	return map[string][]example{
 		"generate": {{"churn generate --users 5000 --days 365", "simulate a year of a portal of 5,000 users"},
 			{"churn generate --drift engagement@2025-09-01", "the same world, in which users turn away in September"}},
+		"import":         {{"churn import moodle dump/", "map the tables of a Moodle to data/raw"}},
+		"import moodle":  {{"churn import moodle dump/", "a folder of tables as CSV or Parquet"}},
+		"import openedx": {{"churn import openedx --users auth_user.csv 'logs/*.gz'", "tracking logs of Open edX, and who the users are"}},
+		"import xapi":    {{"churn import xapi statements.jsonl.zst", "statements, a line each"}},
+		"import caliper": {{"churn import caliper events/", "a folder of envelopes or events, a line each"}},
 		"validate": {{"churn validate", "check the files in data/raw"},
 			{"churn --set source.users=users.csv.gz --set 'source.events=events-*.parquet' validate", "check files of your own"},
 			{"churn validate --list", "list the checks, how severe each is, and what it tolerates"}},
