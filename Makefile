@@ -119,6 +119,10 @@ VERSITYGW := v1.8.0
 test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the registry on a real S3 server, killed in the middle of writes too
 	CHURN_TEST_VERSITYGW=$(CURDIR)/$< go test -count=1 -run S3 ./registry/...
 
+.PHONY: postgres-test
+postgres-test: ## the parity of source.kind: postgres with files, on a PostgreSQL of its own (needs Debian's postgresql)
+	.ci/postgres/run go test -count=1 -run Postgres ./internal/parity
+
 .clients/venv/complete: .ci/clients/requirements.txt
 	rm -rf .clients/venv
 	python3 -m venv .clients/venv

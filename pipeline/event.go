@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -162,6 +163,17 @@ type Step struct {
 	Completed bool
 }
 
+// compareSteps orders steps by course, and completions last.
+func compareSteps(a, b Step) int {
+	if a.Course != b.Course || a.Completed == b.Completed {
+		return cmp.Compare(a.Course, b.Course)
+	}
+	if a.Completed {
+		return 1
+	}
+	return -1
+}
+
 // IsActive reports whether the learner did anything that day.
 func (f *DayFacts) IsActive() bool { return f.Active > 0 }
 
@@ -173,32 +185,33 @@ func (f *DayFacts) MeanScore() float64 {
 	return f.ScoreSum / float64(f.Scores)
 }
 
-// add counts one event of the same day and known day; its course is
-// NewTimeline's business.
+// add counts one event of the same day and known day; its quantities and its
+// course are NewTimeline's business.
 func (f *DayFacts) add(e *Event, v *Vocabulary) {
 	f.Events++
 	*v.counter[e.Type](f)++
 	if v.activity[e.Type] {
 		f.Active++
 	}
-	if !math.IsNaN(e.Minutes) {
-		f.Minutes += e.Minutes
-	}
 	if !math.IsNaN(e.Score) {
-		f.ScoreSum += e.Score
 		f.Scores++
 	}
-	if !math.IsNaN(e.Amount) && v.types[e.Type] == PaymentSuccess {
-		f.Amount += e.Amount
-	}
-	if v.steps != nil && v.steps[e.Type] != noStep {
-		f.addStep(Step{Course: e.Course, Completed: v.steps[e.Type] == completed})
+	if v.steps != nil {
+		f.step(v, e.Type, e.Course)
 	}
 }
 
+// step keeps what an event of a type means for the course that it names.
+func (f *DayFacts) step(v *Vocabulary, eventType uint8, course uint32) {
+	if s := v.steps[eventType]; s != noStep {
+		f.addStep(Step{Course: course, Completed: s == completed})
+	}
+}
+
+// addStep keeps the steps in order, each once.
 func (f *DayFacts) addStep(s Step) {
-	if !slices.Contains(f.Steps, s) {
-		f.Steps = append(f.Steps, s)
+	if at, found := slices.BinarySearchFunc(f.Steps, s, compareSteps); !found {
+		f.Steps = slices.Insert(f.Steps, at, s)
 	}
 }
 

@@ -15,8 +15,8 @@ type Timeline struct {
 }
 
 // NewTimeline aggregates the events of one user. It sorts events in place by
-// (Day, Known) and keeps the given order within such a pair, so that sums do
-// not depend on the worker that made them.
+// (Day, Known). Sums are exact and courses ascend, so neither depends on the
+// order of the events within such a pair.
 func NewTimeline(user User, events []Event, v Vocabulary) Timeline {
 	byDay := func(a, b Event) int {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Known, b.Known))
@@ -27,16 +27,19 @@ func NewTimeline(user User, events []Event, v Vocabulary) Timeline {
 	t := Timeline{User: user, Days: make([]DayFacts, 0, countDays(events))}
 	courses := make([]uint32, 0, len(events)) // of all days, one after the other
 	from := 0                                 // where those of the present day begin
+	var day sums
 	for i := range events {
 		e := &events[i]
 		if n := len(t.Days); n == 0 || t.Days[n-1].Day != e.Day || t.Days[n-1].Known != e.Known {
 			t.Days = append(t.Days, DayFacts{Day: e.Day, Known: e.Known})
-			from = len(courses)
+			from, day = len(courses), sums{}
 		}
 		f := &t.Days[len(t.Days)-1]
 		f.add(e, &v)
-		if e.Course != 0 && !slices.Contains(courses[from:], e.Course) {
-			courses = append(courses, e.Course)
+		day.add(e, &v)
+		day.store(f)
+		if at, found := slices.BinarySearch(courses[from:], e.Course); e.Course != 0 && !found {
+			courses = slices.Insert(courses, from+at, e.Course)
 			f.Courses = courses[from:len(courses):len(courses)]
 		}
 	}

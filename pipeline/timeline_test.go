@@ -74,7 +74,12 @@ func byDay(events []Event) []DayFacts {
 		if days[e.Day] == nil {
 			days[e.Day] = &DayFacts{Day: e.Day}
 		}
-		days[e.Day].add(e, &v)
+		f := days[e.Day]
+		f.add(e, &v)
+		f.Minutes, f.ScoreSum = f.Minutes+orZero(e.Minutes), f.ScoreSum+orZero(e.Score)
+		if v.Name(int(e.Type)) == PaymentSuccess {
+			f.Amount += orZero(e.Amount)
+		}
 		if e.Course != 0 && !slices.Contains(days[e.Day].Courses, e.Course) {
 			days[e.Day].Courses = append(days[e.Day].Courses, e.Course)
 		}
@@ -86,6 +91,13 @@ func byDay(events []Event) []DayFacts {
 	}
 	slices.SortFunc(out, func(a, b DayFacts) int { return int(a.Day - b.Day) })
 	return out
+}
+
+func orZero(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return v
 }
 
 // differ compares days; courses are a set.

@@ -18,7 +18,7 @@ import (
 // those before it. Packages on one line do not import each other.
 func stages() [][]string {
 	return [][]string{
-		{"generate", "source"}, {"validate"}, {"prepare", "lms"}, {"features", "labels"}, {"dataset"}, {"score"}, {"evaluate"}, {"train"}, {"promote"}, {"backtest"}, {"monitor"}, {"retrain"}, {"report"},
+		{"generate", "source"}, {"warehouse"}, {"validate"}, {"prepare", "lms"}, {"features", "labels"}, {"dataset"}, {"score"}, {"evaluate"}, {"train"}, {"promote"}, {"backtest"}, {"monitor"}, {"retrain"}, {"report"},
 	}
 }
 
@@ -34,6 +34,7 @@ func onlyIn() map[string][]string {
 		"github.com/schollz/progressbar/v3":   {"internal/cli"},
 		"gonum.org/v1/plot":                   {"pipeline/report"},
 		"go.etcd.io/bbolt":                    {"internal/serving/snapshot"},
+		"github.com/jackc/pgx/v5":             {"pipeline/warehouse", "internal/parity"},
 		"github.com/RoaringBitmap/roaring":    {"internal/serving/snapshot"},
 		"gocloud.dev":                         {"registry/store"},
 		"golang.org/x/oauth2":                 {"registry/store"},

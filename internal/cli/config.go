@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -50,11 +51,27 @@ func redacted(entries []config.Entry) []config.Entry {
 	entries = slices.Clone(entries)
 	for i := range entries {
 		e := &entries[i]
+		if address, ok := e.Value.(string); ok && address != "" && (e.Key == "source.url" || e.Key == "score.sink_url") {
+			e.Value = withoutPassword(address)
+		}
 		if address, ok := e.Value.(string); ok && address != "" && (strings.HasSuffix(e.Key, ".webhook") || strings.HasSuffix(e.Key, ".pushgateway")) {
 			e.Value = hostOf(address) + " (the rest is not shown)"
 		}
 	}
 	return entries
+}
+
+// withoutPassword shows the address of a database.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not an address, so it is not shown)"
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
 }
 
 // showValue writes lists as --set takes them.

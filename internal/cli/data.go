@@ -17,6 +17,7 @@ import (
 	"churn/pipeline/prepare"
 	"churn/pipeline/source"
 	"churn/pipeline/validate"
+	"churn/pipeline/warehouse"
 )
 
 // vocabulary returns what the event types mean under the present settings.
@@ -25,27 +26,26 @@ func (s *session) vocabulary() pipeline.Vocabulary {
 }
 
 // validate checks the raw data, and hands its result to then, whose work
-// counts as part of the same pass over the data. The report is written to
-// artifacts/metrics/validation.json whatever it says.
-func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage bool, then func(*validate.Result) error) (report validate.Report, err error) {
+// counts as part of the same pass over the data; db is nil unless the data lies
+// in a database. The report is written to artifacts/metrics/validation.json
+// whatever it says.
+func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage bool, then func(db *warehouse.Engine, r *validate.Result) error) (report validate.Report, err error) {
 	started := s.stamp()
-	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
-	if err = errors.Join(err, s.whole()); err != nil {
-		return report, err
-	}
 	temp, err := atomicfile.TempDir(s.config.Paths.Processed, "staging")
 	if err != nil {
 		return report, err
 	}
 	defer os.RemoveAll(temp)
-	in := validate.Input{Files: files, Location: s.location, Vocabulary: s.vocabulary(), Today: s.today(),
+	in := validate.Input{Location: s.location, Vocabulary: s.vocabulary(), Today: s.today(),
 		Quarantine: s.files.Quarantine().Path, TempDir: temp, Memory: s.config.Prepare.MemoryBytes(), Stage: stage, KeepText: stage && s.config.Prepare.WriteEvents}
-	var result *validate.Result
-	err = s.stage(ctx, "validate", func(ctx context.Context, progress func(done, total int64)) (err error) {
-		in.Progress = progress
-		result, err = validate.Run(ctx, in, s.config.Validate)
-		return err
-	})
+	db, err := s.openRaw(ctx, &in)
+	if err != nil {
+		return report, err
+	}
+	if db != nil {
+		defer func() { err = errors.Join(err, db.Close()) }()
+	}
+	result, err := s.check(ctx, db, in)
 	if result == nil {
 		return report, err
 	}
@@ -59,7 +59,30 @@ func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage 
 	if err != nil {
 		return result.Report, err
 	}
-	return result.Report, then(result)
+	return result.Report, then(db, result)
+}
+
+// openRaw finds the raw files, or opens the database where the settings name
+// one.
+func (s *session) openRaw(ctx context.Context, in *validate.Input) (db *warehouse.Engine, err error) {
+	if s.config.Source.InDatabase() {
+		return warehouse.Open(ctx, s.config.Source, validate.WarehouseRules(*in, s.config.Validate))
+	}
+	in.Files, err = source.Find(s.config.Source, s.config.Paths.Raw)
+	return nil, errors.Join(err, s.whole())
+}
+
+// check runs the stage validate.
+func (s *session) check(ctx context.Context, db *warehouse.Engine, in validate.Input) (result *validate.Result, err error) {
+	err = s.stage(ctx, "validate", func(ctx context.Context, progress func(done, total int64)) (err error) {
+		if in.Progress = progress; db != nil {
+			result, err = validate.RunIn(ctx, db, in, s.config.Validate)
+			return err
+		}
+		result, err = validate.Run(ctx, in, s.config.Validate)
+		return err
+	})
+	return result, err
 }
 
 // validationReport names the report of validate among the metrics.
@@ -73,7 +96,7 @@ func (s *session) today() pipeline.Date { return pipeline.DateOf(s.now().In(s.lo
 func (s *session) prepareBasis(files source.Files, checked *validate.Report) workspace.Basis {
 	// The memory bound changes nothing in the outputs, so it stays out of the digest.
 	c := s.config
-	settings := []pipeline.Setting{workspace.Setting("validate", c.Validate), workspace.Setting("source.timezone", c.Source.Timezone),
+	settings := []pipeline.Setting{workspace.Setting("validate", c.Validate), workspace.Setting("source.timezone", c.Source.Timezone), workspace.Setting("source.columns", [][]string{c.Source.UserColumns, c.Source.EventColumns, c.Source.EventTypes}),
 		workspace.Setting("labels.activity_events", c.Labels.ActivityEvents), workspace.Setting("labels.completion_events", c.Labels.Completions()), workspace.Setting("prepare", []bool{c.Prepare.Dense, c.Prepare.WriteEvents})}
 	if checked.Dated() {
 		settings = append(settings, workspace.Setting("today", s.today()))
@@ -91,9 +114,13 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 	}
 	header := prepare.Header{Timezone: s.config.Source.Timezone, EventTypes: s.config.Validate.EventTypes, ActivityEvents: s.config.Labels.ActivityEvents,
 		CompletionEvents: s.config.Labels.Completions()}
-	checked, err = s.validate(ctx, writing, true, func(data *validate.Result) error {
+	checked, err = s.validate(ctx, writing, true, func(db *warehouse.Engine, data *validate.Result) error {
 		return s.stage(ctx, "prepare", func(ctx context.Context, progress func(done, total int64)) (err error) {
-			report, err = prepare.Run(ctx, data, s.vocabulary(), header, s.config.Prepare, out, progress)
+			if db == nil {
+				report, err = prepare.Run(ctx, data, s.vocabulary(), header, s.config.Prepare, out, progress)
+				return err
+			}
+			report, err = prepareFrom(ctx, db, data, s.vocabulary(), header, s.config.Prepare, out, progress)
 			return err
 		})
 	})
@@ -106,6 +133,16 @@ func (s *session) prepare(ctx context.Context) (checked validate.Report, report 
 		return checked, report, err
 	}
 	return checked, report, writing.End(s.files.Timelines().Path, basis, checked.Inputs)
+}
+
+// prepareFrom builds the timelines from what the database adds up.
+func prepareFrom(ctx context.Context, db *warehouse.Engine, data *validate.Result, v pipeline.Vocabulary, h prepare.Header, p prepare.Params, out prepare.Outputs, progress func(done, total int64)) (report prepare.Report, err error) {
+	stream, err := db.Features(ctx, v, data.Courses, data.Repeats, validate.CompareIDs)
+	if err != nil {
+		return report, err
+	}
+	defer stream.Close()
+	return prepare.RunFrom(ctx, stream, data, v, h, p, out, progress)
 }
 
 // recordPrepared adds what prepare wrote to its outputs.
@@ -177,7 +214,7 @@ func (s *session) sameSource(h prepare.Header) error {
 	if s.config.Source.Users == "" && s.config.Source.Events == "" {
 		return nil
 	}
-	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
+	named, err := s.namedSources()
 	if err != nil {
 		return err
 	}
@@ -189,10 +226,19 @@ func (s *session) sameSource(h prepare.Header) error {
 	for _, f := range m.Inputs {
 		made = append(made, f.Path)
 	}
-	if named := slices.Concat(files.Users, files.Events); !slices.Equal(named, made) {
+	if !slices.Equal(named, made) {
 		return fmt.Errorf("%s was prepared from %v, the settings name %v; run `churn prepare` again", path, made, named)
 	}
 	return nil
+}
+
+// namedSources lists what the settings name: files, or tables of a database.
+func (s *session) namedSources() ([]string, error) {
+	if p := s.config.Source; p.InDatabase() {
+		return []string{p.Place(p.Users), p.Place(p.Events)}, nil
+	}
+	files, err := source.Find(s.config.Source, s.config.Paths.Raw)
+	return slices.Concat(files.Users, files.Events), err
 }
 
 // dataAsOf returns the identity of the timelines and the as-of date of the run.

@@ -121,7 +121,7 @@ func (s *session) madeBy(stage string, out workspace.Output) bool {
 // is named and there is nothing in the raw folder, or only what a killed run
 // left.
 func (s *session) needsGenerate() (why string, err error) {
-	if s.config.Source.Users != "" || s.config.Source.Events != "" {
+	if s.config.Source.InDatabase() || s.config.Source.Users != "" || s.config.Source.Events != "" {
 		return "", nil
 	}
 	raw := s.config.Paths.Raw
@@ -141,7 +141,7 @@ func (s *session) needsGenerate() (why string, err error) {
 
 // simulated reports whether run-all reads data that churn generate wrote.
 func (s *session) simulated() bool {
-	if s.config.Source.Users != "" || s.config.Source.Events != "" {
+	if s.config.Source.InDatabase() || s.config.Source.Users != "" || s.config.Source.Events != "" {
 		return false
 	}
 	return s.madeBy(stageGenerate, s.files.Raw("events"))

@@ -119,6 +119,11 @@ func (s *session) invocation() string {
 	typed := s.args[:max(slices.Index(s.args, "run-all"), 1)]
 	words := make([]string, len(typed))
 	for i, word := range typed {
+		for _, key := range []string{"source.url=", "score.sink_url="} {
+			if address, ok := strings.CutPrefix(word, key); ok { // output is kept longer than a command line
+				word = key + withoutPassword(address)
+			}
+		}
 		words[i] = quoted(word)
 	}
 	return strings.Join(words, " ")

@@ -15,6 +15,7 @@ import (
 	"churn/pipeline"
 	"churn/pipeline/prepare"
 	"churn/pipeline/score"
+	"churn/pipeline/warehouse"
 	"churn/registry"
 )
 
@@ -141,11 +142,11 @@ func (s *session) score(ctx context.Context, name string) (report score.Report, 
 	if err != nil {
 		return report, err
 	}
-	return s.finishScores(x, all)
+	return s.finishScores(ctx, x, all)
 }
 
 // finishScores ranks everybody and writes.
-func (s *session) finishScores(x scoring, all score.Part) (report score.Report, err error) {
+func (s *session) finishScores(ctx context.Context, x scoring, all score.Part) (report score.Report, err error) {
 	if report, err = score.Rank(all, x.model, x.asOf, s.config.Score, x.span); err != nil {
 		return report, err
 	}
@@ -153,12 +154,12 @@ func (s *session) finishScores(x scoring, all score.Part) (report score.Report, 
 		report.Hindsight = x.manifest.AsOf
 	}
 	s.warnDefinition(x.model)
-	return report, s.writeScores(s.basisOf(x), x.started, all.Results, &report)
+	return report, s.writeScores(ctx, s.basisOf(x), x.started, all.Results, &report)
 }
 
 // writeScores writes the tables and the report of score, and notes their paths
 // in the report.
-func (s *session) writeScores(basis workspace.Basis, started time.Time, results []score.Result, report *score.Report) error {
+func (s *session) writeScores(ctx context.Context, basis workspace.Basis, started time.Time, results []score.Result, report *score.Report) error {
 	full := s.files.Predictions(report.AsOf)
 	top := s.files.Prediction(fmt.Sprintf("churn_top_%d_%s", s.config.Score.TopK, report.AsOf))
 	latest := s.files.LatestPredictions()
@@ -176,7 +177,25 @@ func (s *session) writeScores(basis workspace.Basis, started time.Time, results 
 			return err
 		}
 	}
+	if err := s.sink(ctx, results, report); err != nil { // before the record: the stage has not ended without it
+		return err
+	}
 	return errors.Join(writing.Report("score_latest", scored{*report, contactsOf(report.Top)}, 0), writing.End(full.Path, basis, nil))
+}
+
+// sink writes the predictions to the table that the settings name, if any.
+func (s *session) sink(ctx context.Context, results []score.Result, report *score.Report) error {
+	p := s.config.Score
+	if p.Sink == score.SinkFiles {
+		return nil
+	}
+	write := func(w io.Writer) error { return score.WriteText(results, report.Version, w) }
+	rows, err := warehouse.Sink{URL: p.SinkURL, Table: p.SinkTable}.Replace(ctx, score.Schema(), write)
+	if err == nil {
+		report.SinkTable = p.SinkTable
+		s.log.Info("predictions written to the database", "table", p.SinkTable, "rows", rows)
+	}
+	return err
 }
 
 // scored is the report of score as it is stored: with the first of the list.
@@ -225,6 +244,9 @@ func printScore(w io.Writer, r score.Report) {
 		fmt.Fprintf(w, "\n          in hindsight: model %s has learned from data up to %s", r.Version, r.Hindsight)
 	}
 	fmt.Fprintf(w, "\n          %s\n          %s\n", r.Predictions, r.TopList)
+	if r.SinkTable != "" {
+		fmt.Fprintf(w, "          table %s\n", r.SinkTable)
+	}
 }
 
 // printContacts lists the users to contact first.

@@ -265,7 +265,7 @@ func (p parts) joined(ctx context.Context) (*score.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.folder(), err)
 	}
-	report, err := p.session.finishScores(p.scoring, all)
+	report, err := p.session.finishScores(ctx, p.scoring, all)
 	return &report, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"churn/pipeline/validate"
+	"churn/pipeline/warehouse"
 )
 
 func validateCommand(s *session) *cli.Command {
@@ -23,7 +24,7 @@ func validateCommand(s *session) *cli.Command {
 				return s.print(checks, func(w io.Writer) { printChecks(w, checks) })
 			}
 			return s.locked(func() error {
-				report, err := s.validate(c.Context, s.files.Begin("validate"), false, func(*validate.Result) error { return nil })
+				report, err := s.validate(c.Context, s.files.Begin("validate"), false, func(*warehouse.Engine, *validate.Result) error { return nil })
 				if report.Planned == 0 {
 					return err
 				}

@@ -181,6 +181,9 @@ func (c *Config) Check() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.Registry.Validate(), c.Paths.validate())
+	if c.Prepare.WriteEvents && c.Source.InDatabase() {
+		errs = append(errs, errors.New("prepare.write_events: single events stay in the database (source.kind); use false, and look at them there"))
+	}
 	return errors.Join(errs...)
 }
 

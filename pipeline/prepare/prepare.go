@@ -74,11 +74,17 @@ type Report struct {
 func Run(ctx context.Context, data *validate.Result, v pipeline.Vocabulary, header Header, p Params, out Outputs, progress func(done, total int64)) (Report, error) {
 	courses := slices.Sorted(slices.Values(data.Courses))
 	b := &builder{data: data, vocabulary: v, dense: p.Dense, courses: courses, renumber: renumbering(data.Courses, courses), progress: progress}
-	header.Span, header.Users, header.Courses = data.Span, len(data.Users), courses
+	header.Users = len(data.Users)
+	return b.run(ctx, out, header, b.build)
+}
+
+// run opens the outputs, has build fill them, and puts them in place.
+func (b *builder) run(ctx context.Context, out Outputs, header Header, build func(context.Context) error) (Report, error) {
+	header.Span, header.Courses = b.data.Span, b.courses
 	err := b.open(out, header)
 	defer b.abort()
 	if err == nil {
-		err = b.build(ctx)
+		err = build(ctx)
 	}
 	if err == nil {
 		err = b.commit()
@@ -190,8 +196,13 @@ func (b *builder) build(ctx context.Context) error {
 	b.report.FirstDate, b.report.LastDate = b.data.Span.First, b.data.Span.Last
 	bucket, total := -1, b.data.Staged.Len()
 	next := func() (int, bool, error) { bucket++; return bucket, bucket < total, nil }
+	return parallel.Ordered(ctx, next, b.part, b.taker(total))
+}
+
+// taker returns what appends the parts, total in number, one after the other.
+func (b *builder) taker(total int) func(*part) error {
 	done := 0
-	take := func(p *part) error {
+	return func(p *part) error {
 		b.report.Users += p.users
 		b.report.Events += p.events
 		b.report.ActiveDays += p.days
@@ -201,7 +212,6 @@ func (b *builder) build(ctx context.Context) error {
 		}
 		return b.append(p)
 	}
-	return parallel.Ordered(ctx, next, b.part, take)
 }
 
 // append writes one part to all outputs, up to the first error: a full disk
@@ -236,7 +246,7 @@ func (b *builder) part(bucket int) (*part, error) {
 	if err := b.decode(pages, first, &memory.staged); err != nil {
 		return nil, err
 	}
-	p := &part{daily: b.daily.NewBatch(), clean: b.users.NewBatch()}
+	p := b.newPart()
 	if b.events != nil {
 		p.event = b.events.NewBatch()
 	}
@@ -246,6 +256,8 @@ func (b *builder) part(bucket int) (*part, error) {
 	}
 	return p, nil
 }
+
+func (b *builder) newPart() *part { return &part{daily: b.daily.NewBatch(), clean: b.users.NewBatch()} }
 
 // decode reads the staged events of the users from first on into s, without
 // those whose id stood before.
@@ -272,12 +284,9 @@ func (b *builder) decode(pages [][]byte, first int, s *staged) error {
 	return nil
 }
 
-// usersOf returns the run of users [first, last) of a bucket: the inverse of
-// the roster's user·buckets/users.
+// usersOf returns the run of users [first, last) of a bucket.
 func (b *builder) usersOf(bucket int) (first, last int) {
-	n, buckets := len(b.data.Users), b.data.Staged.Len()
-	from := func(k int) int { return (k*n + buckets - 1) / buckets }
-	return from(bucket), from(bucket + 1)
+	return validate.UsersOf(bucket, len(b.data.Users), b.data.Staged.Len())
 }
 
 // add builds the timeline of one user from events [from, to).
@@ -286,18 +295,23 @@ func (b *builder) add(p *part, user pipeline.User, s *staged, from, to int) {
 		appendEvents(p.event, user, s.events[from:to], s.texts[from:to], b.vocabulary, b.courseName)
 	}
 	t := pipeline.NewTimeline(user, s.events[from:to], b.vocabulary)
+	b.take(p, &t)
+}
+
+// take adds one timeline to a part.
+func (b *builder) take(p *part, t *pipeline.Timeline) {
 	x := p.room()
-	x.payload = encodeTimeline(x.payload, &t)
+	x.payload = encodeTimeline(x.payload, t)
 	x.users++
 	p.users++
-	p.events += int64(to - from)
 	for i := range t.Days {
+		p.events += int64(t.Days[i].Events)
 		if t.Days[i].Known != t.Days[i].Day {
 			p.late++
 		}
 	}
-	p.days += appendDaily(p.daily, &t, b.data.Span, b.dense)
-	appendUser(p.clean, &user)
+	p.days += appendDaily(p.daily, t, b.data.Span, b.dense)
+	appendUser(p.clean, &t.User)
 }
 
 func (b *builder) courseName(n uint32) string {

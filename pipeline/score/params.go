@@ -4,14 +4,24 @@ package score
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Params are the settings of the stage.
 type Params struct {
-	TopK    int   `mapstructure:"top_k"`   // users in the short list
-	Reasons int   `mapstructure:"reasons"` // reasons a user, 1 to 3
-	Tiers   Tiers `mapstructure:"tiers"`
+	TopK      int    `mapstructure:"top_k"`   // users in the short list
+	Reasons   int    `mapstructure:"reasons"` // reasons a user, 1 to 3
+	Tiers     Tiers  `mapstructure:"tiers"`
+	Sink      string `mapstructure:"sink"`       // where predictions go
+	SinkURL   string `mapstructure:"sink_url"`   // of the database
+	SinkTable string `mapstructure:"sink_table"` // that is replaced
 }
+
+// The sinks. Files are written in any case: later stages read them.
+const (
+	SinkFiles    = "files"
+	SinkPostgres = "postgres"
+)
 
 // Tiers are the probabilities from which a risk is called medium or high.
 type Tiers struct {
@@ -39,7 +49,7 @@ func (t Tiers) Of(p float64) string {
 
 // Defaults returns the built-in settings.
 func Defaults() Params {
-	return Params{TopK: 50, Reasons: 3, Tiers: Tiers{Medium: 0.2, High: 0.5}}
+	return Params{TopK: 50, Reasons: 3, Tiers: Tiers{Medium: 0.2, High: 0.5}, Sink: SinkFiles, SinkTable: "churn_predictions"}
 }
 
 // Validate returns all faults, each with its key.
@@ -54,5 +64,19 @@ func (p Params) Validate() error {
 	if !(p.Tiers.Medium > 0 && p.Tiers.Medium < p.Tiers.High && p.Tiers.High < 1) {
 		errs = append(errs, fmt.Errorf("score.tiers: medium %v and high %v; use probabilities with 0 < medium < high < 1", p.Tiers.Medium, p.Tiers.High))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.validateSink())...)
+}
+
+func (p Params) validateSink() error {
+	switch {
+	case p.Sink != SinkFiles && p.Sink != SinkPostgres:
+		return fmt.Errorf("score.sink: %q is unknown; use %s or %s", p.Sink, SinkFiles, SinkPostgres)
+	case p.Sink == SinkFiles && p.SinkURL != "":
+		return fmt.Errorf("score.sink_url: files have none; it goes with score.sink: %s", SinkPostgres)
+	case p.Sink == SinkPostgres && !strings.HasPrefix(p.SinkURL, "postgres://") && !strings.HasPrefix(p.SinkURL, "postgresql://"): // it may hold a password: it is not shown
+		return errors.New("score.sink_url: it is not the address of a PostgreSQL; write postgres://USER@HOST/DATABASE (best in the environment: CHURN_SCORE_SINK_URL)")
+	case p.Sink == SinkPostgres && strings.TrimSpace(p.SinkTable) == "":
+		return errors.New("score.sink_table: name the table that predictions replace, such as churn.predictions")
+	}
+	return nil
 }

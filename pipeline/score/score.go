@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -209,6 +210,7 @@ type Report struct {
 	Hindsight   pipeline.Date  `json:"hindsight,omitempty"` // the model has seen data up to this later day
 	Predictions string         `json:"predictions"`
 	TopList     string         `json:"top_list"`
+	SinkTable   string         `json:"sink_table,omitempty"` // where predictions went besides
 }
 
 // Part is what was said of some of the users, in user order and not yet ranked.
@@ -306,6 +308,21 @@ func write(results []Result, path string, format table.Format, schema table.Sche
 		}
 	}
 	return w.Commit()
+}
+
+// WriteText writes results as the rows of a CSV file without its header.
+func WriteText(results []Result, version string, w io.Writer) error {
+	for part := range slices.Chunk(results, 4096) {
+		b := table.NewBatch(Schema())
+		for i := range part {
+			appendResult(b, &part[i], version)
+			b.EndRow()
+		}
+		if _, err := w.Write(b.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func appendResult(b *table.Batch, r *Result, version string) {

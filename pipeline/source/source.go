@@ -13,25 +13,44 @@ import (
 	"churn/internal/table"
 )
 
-// KindFiles reads CSV and Parquet files in process.
-const KindFiles = "files"
+// The kinds of sources.
+const (
+	KindFiles    = "files"    // CSV and Parquet files, read in process
+	KindPostgres = "postgres" // tables of PostgreSQL, aggregated there
+)
 
 // Params says where the raw data is.
 type Params struct {
 	Kind     string `mapstructure:"kind"`
-	Users    string `mapstructure:"users"`    // path or glob; empty = paths.data/raw/users.*
-	Events   string `mapstructure:"events"`   // path or glob; empty = paths.data/raw/events.*
+	URL      string `mapstructure:"url"`      // of a database
+	Users    string `mapstructure:"users"`    // path or glob; empty = paths.data/raw/users.*. Of a database: table, view or query
+	Events   string `mapstructure:"events"`   // path or glob; empty = paths.data/raw/events.*. Of a database: table, view or query
 	Timezone string `mapstructure:"timezone"` // IANA name; decides calendar days
+	// Of a database, where its names are not those of the contract. Lists, since
+	// keys of maps would lose their capitals.
+	UserColumns  []string `mapstructure:"user_columns"`  // contract=theirs; theirs empty = there is none
+	EventColumns []string `mapstructure:"event_columns"` // likewise
+	EventTypes   []string `mapstructure:"event_types"`   // theirs=contract
 }
 
 // Defaults returns the built-in parameters.
-func Defaults() Params { return Params{Kind: KindFiles, Timezone: "UTC"} }
+func Defaults() Params {
+	return Params{Kind: KindFiles, Timezone: "UTC", UserColumns: []string{}, EventColumns: []string{}, EventTypes: []string{}}
+}
+
+// InDatabase reports whether the raw data lies in a database.
+func (p Params) InDatabase() bool { return p.Kind != KindFiles }
 
 // Validate returns all faults, each with its key.
 func (p Params) Validate() error {
 	var errs []error
-	if p.Kind != KindFiles {
-		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s", p.Kind, KindFiles))
+	switch p.Kind {
+	case KindFiles:
+		errs = append(errs, p.validateFiles())
+	case KindPostgres:
+		errs = append(errs, p.validateDatabase("postgres", "postgresql"))
+	default:
+		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s or %s", p.Kind, KindFiles, KindPostgres))
 	}
 	if _, err := p.Location(); err != nil {
 		errs = append(errs, fmt.Errorf("source.timezone: %q is not a time zone; use an IANA name such as Europe/Berlin or UTC", p.Timezone))

@@ -76,6 +76,16 @@ func (r *Roster) bucket(user uint32, n int) int {
 	return int(uint64(user) * uint64(n) / uint64(len(r.Users)))
 }
 
+// Buckets returns into how many buckets the events of so many users go.
+func Buckets(users int) int { return min(max(users/64, 1), 256) }
+
+// UsersOf returns the run of users [first, last) of a bucket: the inverse of
+// the roster's bucket.
+func UsersOf(bucket, users, buckets int) (first, last int) {
+	from := func(k int) int { return (k*users + buckets - 1) / buckets }
+	return from(bucket), from(bucket + 1)
+}
+
 // CompareIDs orders user ids: numeric ones by number and before all others,
 // others bytewise. Equal numbers (7, 007) are ordered bytewise.
 func CompareIDs(a, b string) int {

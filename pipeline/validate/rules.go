@@ -8,18 +8,15 @@ import (
 
 	"churn/internal/table"
 	"churn/pipeline"
+	"churn/pipeline/source"
 )
 
 // UserColumns lists the columns of the users file in the order of UserRecord.
-func UserColumns() []string {
-	return []string{"user_id", "signup_date", "plan", "is_paid", "country", "marketing_source"}
-}
+func UserColumns() []string { return source.UserColumns() }
 
 // EventColumns lists the columns of the events file in the order of
 // EventRecord. The last one is optional.
-func EventColumns() []string {
-	return []string{"event_id", "user_id", "event_time", "event_type", "course_id", "watch_minutes", "quiz_score", "amount", "known_at"}
-}
+func EventColumns() []string { return source.EventColumns() }
 
 // UserRecord is a row of the users file as text.
 type UserRecord struct {
@@ -118,7 +115,7 @@ func (r *Rules) event(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 		kind = 0
 	}
 	out.Type = uint8(kind)
-	out.Minutes = r.quantity(rec.Minutes, watchMinutesRange, "watch_minutes", math.Inf(1), f)
+	out.Minutes = r.quantity(rec.Minutes, watchMinutesRange, "watch_minutes", pipeline.MaxMinutes, f)
 	out.Score = r.quantity(rec.Score, quizScoreRange, "quiz_score", 100, f)
 	r.amount(rec.Amount, r.isPayment[kind], out, f)
 	return at.second
@@ -171,7 +168,7 @@ func (r *Rules) quantity(b []byte, check checkID, field string, limit float64, f
 		f.add(check, field, b, "not a number")
 		return math.NaN()
 	}
-	if v < 0 || v > limit || math.IsInf(v, 0) {
+	if !(v >= 0 && v <= limit) {
 		f.add(check, field, b, "")
 		return math.NaN() // where the check is only a warning, the row counts without the value
 	}
@@ -186,7 +183,7 @@ func (r *Rules) amount(b []byte, payment bool, out *pipeline.Event, f *faults) {
 	}
 	v, err := table.ParseFloat(b)
 	switch {
-	case payment && (err != nil || v <= 0 || math.IsInf(v, 0)):
+	case payment && (err != nil || !(v > 0 && v <= pipeline.MaxAmount)):
 		f.add(paymentAmount, "amount", b, "")
 	case err != nil:
 		f.add(nonPaymentAmount, "amount", b, "not a number")

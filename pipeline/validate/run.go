@@ -41,6 +41,7 @@ type Result struct {
 	// events at the Repeated positions are to be left out.
 	Staged     *spill.Buckets
 	Repeated   []uint64
+	Repeats    bool       // some ids of events in a database stand more than once
 	Quarantine table.Info // of the table of bad rows
 }
 
@@ -168,7 +169,7 @@ func (v *validation) fileCheck(id checkID, r *table.Reader, failed bool, what st
 func (v *validation) readEvents(ctx context.Context) error {
 	s := &eventScanner{rules: v.rules, users: v.users, courses: v.courses, examples: v.params.Examples, keepText: v.in.KeepText}
 	if v.in.Stage {
-		s.buckets = min(max(len(v.users.Users)/64, 1), 256)
+		s.buckets = Buckets(len(v.users.Users))
 		v.staged = spill.New(v.in.TempDir, "events", s.buckets, v.in.Memory/eventShare)
 	}
 	for i, path := range v.in.Files.Events {
@@ -239,25 +240,30 @@ func (v *validation) collect(b *blockResult) error {
 	return errors.Join(err, v.takeBad(b.bad, &b.failures))
 }
 
-// finish runs the checks that need the whole data, and concludes.
+// finish finds repeated rows, and concludes.
 func (v *validation) finish() (*Result, error) {
 	again, err := v.findRepeated()
 	if err != nil {
 		return nil, err
 	}
+	return v.conclude(&Result{Users: v.users.Users, Courses: v.courses.names(), Staged: v.staged, Repeated: again})
+}
+
+// conclude runs the checks that need the whole data, and completes the result.
+func (v *validation) conclude(result *Result) (*Result, error) {
 	v.wholeData(dailyVolume, func(c *Check) error { return checkDailyVolume(v.volume, c, v.params.Examples) })
 	v.wholeData(typeVolume, func(c *Check) error {
 		return checkTypeVolume(v.volume, v.in.Vocabulary, c, v.params.Examples)
 	})
 	v.wholeData(freshness, func(c *Check) error { return checkFreshness(v.volume, v.in.Vocabulary, c, v.params.Examples) })
-	span := pipeline.NewSpan(v.last, v.starts)
-	v.report.FirstDate, v.report.LastDate = span.First, span.Last
+	result.Span = pipeline.NewSpan(v.last, v.starts)
+	v.report.FirstDate, v.report.LastDate = result.Span.First, result.Span.Last
 	v.report.conclude(v.params)
-	quarantined, err := v.quarantine.Commit()
-	if err != nil {
+	var err error
+	if result.Quarantine, err = v.quarantine.Commit(); err != nil {
 		return nil, err
 	}
-	result := &Result{Report: v.report, Users: v.users.Users, Courses: v.courses.names(), Span: span, Staged: v.staged, Repeated: again, Quarantine: quarantined}
+	result.Report = v.report
 	if !v.report.Accepted {
 		return result, &Rejection{Report: &result.Report}
 	}

@@ -94,13 +94,13 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 			continue
 		}
 		raw := eventFields(rec, block.columns)
-		if user, ok := s.users.find(raw.User); ok {
-			event.User = user
+		user, known := s.users.find(raw.User)
+		signup := pipeline.NoDate
+		if event.User = user; known {
+			signup = s.users.signup(user)
 		} else {
 			f.add(eventUserKnown, "user_id", raw.User, "")
-			event.User = 0
 		}
-		signup := s.users.signup(event.User)
 		event.Second = s.rules.event(&raw, signup, &event.Event, &f)
 		event.Position = positionOf(block.file, rec)
 		if len(f) > 0 && s.keep(rec, f, out) {

@@ -1,0 +1,101 @@
+package parity
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The law: the program comes to the same scores from files and from tables,
+// and the password of the database is in nothing that it writes.
+func TestPostgresProgram(t *testing.T) {
+	p := openPostgres(t)
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "churn")
+	run := func(name string, args ...string) string {
+		t.Helper()
+		c := exec.Command(name, args...)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1767225600", "CHURN_GENERATE_USERS=400", "CHURN_GENERATE_DAYS=300")
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		}
+		return string(out)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run("go", "build", "-C", root, "-o", bin, ".")
+	run(bin, "generate")
+	d := &data{numbers: "double"}
+	d.users = readCSV(t, filepath.Join(dir, "data", "raw", "users.csv"))
+	for _, row := range readCSV(t, filepath.Join(dir, "data", "raw", "events.csv")) {
+		d.events = append(d.events, append(row, "")[:9])
+	}
+	at := p.load(t, d)
+	address := strings.Replace(at.URL, "churn@", "churn:s3cret@", 1)
+	tables := []string{"--set", "source.kind=postgres", "--set", "source.url=" + address, "--set", "source.users=" + at.Users, "--set", "source.events=" + at.Events,
+		"--set", "paths.data=tables", "--set", "paths.artifacts=tables-artifacts"}
+	files := []string{"--set", "source.users=data/raw/users.csv", "--set", "source.events=data/raw/events.csv"} // not as simulated: the truth is not in the tables
+	run(bin, append(files, "run-all")...)
+	tables = append(tables, "--set", "score.sink=postgres", "--set", "score.sink_url="+address, "--set", "score.sink_table="+strings.Replace(at.Users, ".users", ".predictions", 1))
+	said := run(bin, append(tables, "run-all")...)
+	again := run(bin, append(tables, "run-all")...)
+	shown := run(bin, append(tables, "config", "show")...)
+	for _, name := range []string{"processed/timelines.bin", "features/training_dataset.csv", "predictions/batch_predictions_latest.csv"} {
+		want, got := read(t, filepath.Join(dir, "data", name)), read(t, filepath.Join(dir, "tables", name))
+		if !bytes.Equal(want, got) {
+			t.Errorf("%s differs: %d and %d bytes", name, len(want), len(got))
+		}
+	}
+	if !strings.Contains(again, "the tables may have changed") || !strings.Contains(again, "up to date") {
+		t.Errorf("the second run:\n%s", again)
+	}
+	p.sameRows(t, strings.Replace(at.Users, ".users", ".predictions", 1), readCSV(t, filepath.Join(dir, "data", "predictions", "batch_predictions_latest.csv")))
+	everything := said + again + shown
+	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && path != bin {
+			everything += string(read(t, path))
+		}
+		return err
+	})
+	if i := strings.Index(everything, "s3cret"); err != nil || i >= 0 {
+		t.Errorf("the password stands in what the program wrote (%v): %q", err, everything[max(0, i-300):max(0, i)])
+	}
+}
+
+// sameRows compares the scores of a table with those of a file of predictions.
+func (p *postgres) sameRows(t *testing.T, table string, want [][]string) {
+	t.Helper()
+	rows, err := p.db.Query("SELECT user_id, churn_risk, risk_rank, reason_1 FROM " + table + " ORDER BY risk_rank")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	slices.SortFunc(want, func(a, b []string) int { return cmp.Or(cmp.Compare(len(a[9]), len(b[9])), cmp.Compare(a[9], b[9])) }) // by rank
+	n := 0
+	for ; rows.Next(); n++ {
+		var id, reason, rank string
+		var risk float64
+		if err := rows.Scan(&id, &risk, &rank, &reason); err != nil {
+			t.Fatal(err)
+		}
+		w := want[min(n, len(want)-1)]
+		expected, err := strconv.ParseFloat(w[8], 64)
+		if err != nil || id != w[0] || rank != w[9] || reason != w[11] || math.Abs(risk-expected) > 1e-12 {
+			t.Fatalf("row %d: %s %v %s %q, want %v (%v)", n, id, risk, rank, reason, w, err)
+		}
+	}
+	if err := rows.Err(); err != nil || n != len(want) {
+		t.Errorf("%d rows, want %d (%v)", n, len(want), err)
+	}
+}

@@ -1,0 +1,119 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// UserColumns lists the columns of the users of the contract.
+func UserColumns() []string {
+	return []string{"user_id", "signup_date", "plan", "is_paid", "country", "marketing_source"}
+}
+
+// EventColumns lists the columns of the events of the contract. The last one
+// is optional.
+func EventColumns() []string {
+	return []string{"event_id", "user_id", "event_time", "event_type", "course_id", "watch_minutes", "quiz_score", "amount", "known_at"}
+}
+
+// optional names the columns that a source need not have.
+func optional() []string {
+	return []string{"country", "marketing_source", "course_id", "watch_minutes", "quiz_score", "amount", "known_at"}
+}
+
+// Mapping says where the columns of the contract are in a table.
+type Mapping struct {
+	Theirs []string // in the order of the contract; "" = there is none
+	Named  []bool   // the settings name it: it must be there
+}
+
+// MapUsers returns where the columns of users are.
+func (p Params) MapUsers() (Mapping, error) {
+	return mapping("source.user_columns", UserColumns(), p.UserColumns)
+}
+
+// MapEvents returns where the columns of events are.
+func (p Params) MapEvents() (Mapping, error) {
+	return mapping("source.event_columns", EventColumns(), p.EventColumns)
+}
+
+func mapping(key string, contract, pairs []string) (m Mapping, err error) {
+	m = Mapping{Theirs: slices.Clone(contract), Named: make([]bool, len(contract))}
+	for _, pair := range pairs {
+		ours, theirs, ok := strings.Cut(pair, "=")
+		ours, theirs = strings.TrimSpace(ours), strings.TrimSpace(theirs)
+		i := slices.Index(contract, ours)
+		switch {
+		case !ok || i < 0:
+			err = errors.Join(err, fmt.Errorf("%s: %q does not name a column; write COLUMN=THEIRS with COLUMN of %s", key, pair, strings.Join(contract, ", ")))
+		case m.Named[i]:
+			err = errors.Join(err, fmt.Errorf("%s: %s stands twice", key, ours))
+		case theirs == "" && !slices.Contains(optional(), ours):
+			err = errors.Join(err, fmt.Errorf("%s: %s cannot be left out; name the column, or give a query that makes it", key, ours))
+		default:
+			m.Theirs[i], m.Named[i] = theirs, true
+		}
+	}
+	return m, err
+}
+
+// EventType is the name of an event type there and here.
+type EventType struct{ Theirs, Ours string }
+
+// MapEventTypes returns the event types that have another name there.
+func (p Params) MapEventTypes() (out []EventType, err error) {
+	for _, pair := range p.EventTypes {
+		i := strings.LastIndex(pair, "=")
+		theirs, ours := strings.TrimSpace(pair[:max(i, 0)]), strings.TrimSpace(pair[i+1:])
+		same := func(e EventType) bool { return e.Theirs == theirs }
+		switch {
+		case theirs == "" || ours == "":
+			err = errors.Join(err, fmt.Errorf("source.event_types: %q does not rename a type; write THEIRS=OURS, such as course_viewed=video_watch", pair))
+		case slices.ContainsFunc(out, same):
+			err = errors.Join(err, fmt.Errorf("source.event_types: %s stands twice", theirs))
+		default:
+			out = append(out, EventType{theirs, ours})
+		}
+	}
+	return out, err
+}
+
+// validateFiles refuses what only databases have: it would be ignored.
+func (p Params) validateFiles() error {
+	set := func(key string, is bool) error {
+		if is {
+			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s)", key, KindPostgres)
+		}
+		return nil
+	}
+	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0))
+}
+
+func (p Params) validateDatabase(schemes ...string) error {
+	var errs []error
+	address, err := url.Parse(p.URL)
+	if p.URL == "" || err != nil || !slices.Contains(schemes, address.Scheme) { // the URL may hold a password: it is not shown
+		errs = append(errs, fmt.Errorf("source.url: it is not the address of a database of kind %s; write %s://USER@HOST/DATABASE (best in the environment: CHURN_SOURCE_URL)", p.Kind, schemes[0]))
+	}
+	for _, r := range []struct{ key, relation string }{{"users", p.Users}, {"events", p.Events}} {
+		if strings.TrimSpace(r.relation) == "" {
+			errs = append(errs, fmt.Errorf("source.%s: name the table or view, such as public.%s, or give a query that begins with SELECT", r.key, r.key))
+		}
+	}
+	_, users := p.MapUsers()
+	_, events := p.MapEvents()
+	_, types := p.MapEventTypes()
+	return errors.Join(append(errs, users, events, types)...)
+}
+
+// Place tells people, and manifests, where a relation is, without the password.
+func (p Params) Place(relation string) string {
+	address, err := url.Parse(p.URL)
+	if err != nil {
+		return p.Kind + ": " + relation
+	}
+	return p.Kind + "://" + address.Host + address.Path + ": " + strings.Join(strings.Fields(relation), " ")
+}

@@ -1,0 +1,65 @@
+package warehouse
+
+import (
+	"database/sql"
+	"strings"
+
+	"churn/pipeline/source"
+)
+
+// kind is what a column can be for us.
+type kind int
+
+const (
+	other kind = iota
+	text
+	integer
+	decimal
+	double
+	boolean
+	date
+	wallTime // without a zone: it already is in source.timezone
+	instant  // with a zone
+	absent   // there is no such column
+)
+
+// dialect is what differs from one database to another. Everything else is SQL
+// that all of them read.
+type dialect struct {
+	name     string
+	open     func(p source.Params) (*sql.DB, error)
+	options  *sql.TxOptions // nil: there are no transactions
+	session  []string       // statements that come first
+	fence    string         // ends a subquery whose columns are to be computed once a row, not wherever they are named
+	kind     func(databaseType string) kind
+	quote    func(identifier string) string
+	literal  func(text string) string
+	text     func(x string) string               // as text, trimmed
+	numeral  func(x string) string               // a number as text, for people
+	wall     func(x, zone string, k kind) string // a date, time or instant as a time without zone; NULL if not finite
+	day      func(wall string) string            // days since 1970-01-01
+	second   func(wall string) string            // without fractions of a second
+	fixed    func(x string, units int64, k kind) string
+	digits   func(x string) string // the expression is not empty and only decimal digits
+	bytewise func(x string) string // text that sorts by bytes
+	list     func(x string) string // aggregate: the distinct texts, joined by the separator
+}
+
+// separator joins lists; ids of courses must not contain it.
+const separator = "\x1f"
+
+func dialectOf(kind string) dialect {
+	switch kind {
+	case source.KindPostgres:
+		return postgres()
+	}
+	panic("warehouse: source.kind " + kind + " has no dialect")
+}
+
+// quoteDoubled quotes an identifier of standard SQL.
+func quoteDoubled(identifier string) string {
+	return `"` + strings.ReplaceAll(identifier, `"`, `""`) + `"`
+}
+
+// literalDoubled writes a text of standard SQL.
+func literalDoubled(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }

@@ -1,0 +1,81 @@
+package warehouse
+
+import (
+	"database/sql"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"churn/pipeline/source"
+)
+
+// postgres is the dialect of PostgreSQL 14 and later. One transaction at
+// repeatable read shows all queries the same snapshot; it is read-only, so that
+// a view or a query in the settings cannot write.
+func postgres() dialect {
+	return dialect{
+		name: source.KindPostgres,
+		open: func(p source.Params) (*sql.DB, error) {
+			c, err := pgx.ParseConfig(p.URL)
+			if err != nil {
+				return nil, err // pgx leaves the password out
+			}
+			if _, set := c.RuntimeParams["application_name"]; !set {
+				c.RuntimeParams["application_name"] = "churn"
+			}
+			return stdlib.OpenDB(*c), nil
+		},
+		options: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+		// The planner cannot know how many rows meet our conditions, takes them for
+		// few, and would loop over users for each event.
+		session: []string{"SET LOCAL timezone = 'UTC'", "SET LOCAL standard_conforming_strings = on", "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
+			"SET LOCAL client_connection_check_interval = 10000"}, // ms; a query must not outlive a program that was killed
+		fence:   " OFFSET 0",
+		kind:    postgresKind,
+		quote:   quoteDoubled,
+		literal: literalDoubled,
+		text:    func(x string) string { return `btrim(CAST(` + x + ` AS text), E' \t\n\x0b\f\r')` },
+		numeral: func(x string) string { return `CAST(` + x + ` AS text)` },
+		wall: func(x, zone string, k kind) string {
+			out := "CAST(" + x + " AS timestamp)"
+			if k == instant {
+				out = "(" + x + " AT TIME ZONE " + literalDoubled(zone) + ")"
+			}
+			return "CASE WHEN isfinite(" + x + ") THEN " + out + " END"
+		},
+		day:    func(w string) string { return "(CAST(" + w + " AS date) - DATE '1970-01-01')" },
+		second: func(w string) string { return "date_trunc('second', " + w + ")" },
+		fixed: func(x string, units int64, k kind) string {
+			if k == double { // the same multiplication, addition and floor as in pipeline.Fixed
+				return fmt.Sprintf("CAST(floor(CAST(%s AS double precision) * CAST(%d AS double precision) + CAST(0.5 AS double precision)) AS bigint)", x, units)
+			}
+			return fmt.Sprintf("CAST(floor(CAST(%s AS numeric) * %d + 0.5) AS bigint)", x, units)
+		},
+		digits:   func(x string) string { return "(" + x + " <> '' AND translate(" + x + ", '0123456789', '') = '')" },
+		bytewise: func(x string) string { return x + ` COLLATE "C"` },
+		list:     func(x string) string { return "string_agg(DISTINCT " + x + ", chr(31))" },
+	}
+}
+
+func postgresKind(name string) kind {
+	switch name {
+	case "TEXT", "VARCHAR", "BPCHAR", "NAME", "UUID", "CITEXT":
+		return text
+	case "INT2", "INT4", "INT8":
+		return integer
+	case "NUMERIC":
+		return decimal
+	case "FLOAT4", "FLOAT8":
+		return double
+	case "BOOL":
+		return boolean
+	case "DATE":
+		return date
+	case "TIMESTAMP":
+		return wallTime
+	case "TIMESTAMPTZ":
+		return instant
+	}
+	return other
+}
