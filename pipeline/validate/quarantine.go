@@ -62,7 +62,7 @@ func (v *validation) readUsers() error {
 	var accepted []pipeline.User
 	seen := map[string]int{}
 	for _, path := range v.in.Files.Users {
-		r, ok, err := v.open(path, usersColumns, UserColumns())
+		r, ok, err := v.open(path, usersColumns, UserColumns(), UserColumns())
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (v *validation) quarantineRepeated(repeated []uint64) error {
 // quarantineFrom takes the leading positions that lie in one file, and returns
 // how many they are.
 func (v *validation) quarantineFrom(path string, number int, positions []uint64) (n int, err error) {
-	r, err := table.Open(path)
+	r, err := table.OpenColumns(path, EventColumns())
 	if err != nil {
 		return 0, err
 	}

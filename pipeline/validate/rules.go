@@ -116,10 +116,13 @@ func (r *Rules) event(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 	}
 	out.Type = uint8(kind)
 	out.Minutes = r.quantity(rec.Minutes, watchMinutesRange, "watch_minutes", pipeline.MaxMinutes, f)
-	out.Score = r.quantity(rec.Score, quizScoreRange, "quiz_score", 100, f)
+	out.Score = r.quantity(rec.Score, quizScoreRange, "quiz_score", maxScore, f)
 	r.amount(rec.Amount, r.isPayment[kind], out, f)
 	return at.second
 }
+
+// maxScore bounds quiz_score.
+const maxScore = 100
 
 // endOfDay is the last second of a day.
 const endOfDay = 86399

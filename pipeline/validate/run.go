@@ -120,12 +120,12 @@ func (v *validation) progress(bytes int64) {
 
 // open opens one file and runs the checks on its form that can be told from
 // the header. ok is false where its rows cannot be read at all.
-func (v *validation) open(path string, id checkID, columns []string) (r *table.Reader, ok bool, err error) {
-	r, err = table.Open(path)
+func (v *validation) open(path string, id checkID, columns, required []string) (r *table.Reader, ok bool, err error) {
+	r, err = table.OpenColumns(path, columns)
 	if err != nil {
 		return nil, false, err
 	}
-	missing := missingColumns(r, columns)
+	missing := missingColumns(r, required)
 	v.check(id).Checked++
 	v.check(delimiter).Checked++
 	switch sep := otherDelimiter(r.Header()); {
@@ -192,7 +192,7 @@ func (v *validation) readEvents(ctx context.Context) error {
 
 func (v *validation) readEventFile(ctx context.Context, s *eventScanner, number int, path string) error {
 	names := EventColumns()
-	r, ok, err := v.open(path, eventsColumns, names[:len(names)-1])
+	r, ok, err := v.open(path, eventsColumns, names, names[:len(names)-1])
 	if err != nil || !ok {
 		return err
 	}

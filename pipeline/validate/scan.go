@@ -1,6 +1,9 @@
 package validate
 
 import (
+	"bytes"
+	"encoding/binary"
+	"math"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -94,6 +97,7 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 			continue
 		}
 		raw := eventFields(rec, block.columns)
+		minutes, score := typed(rec, block.columns[minutesColumn], &raw.Minutes, pipeline.MaxMinutes), typed(rec, block.columns[scoreColumn], &raw.Score, maxScore)
 		user, known := s.users.find(raw.User)
 		signup := pipeline.NoDate
 		if event.User = user; known {
@@ -102,24 +106,55 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 			f.add(eventUserKnown, "user_id", raw.User, "")
 		}
 		event.Second = s.rules.event(&raw, signup, &event.Event, &f)
+		minutes.store(&event.Minutes)
+		score.store(&event.Score)
 		event.Position = positionOf(block.file, rec)
 		if len(f) > 0 && s.keep(rec, f, out) {
 			continue
 		}
-		s.accept(rec, block.columns, &raw, &event, out)
+		s.accept(&raw, &event, out)
 	}
 	err := rec.Err()
 	block.Release() // what is kept of its rows has been copied
 	return out, err
 }
 
+// Where numbers stand among EventColumns.
+const (
+	minutesColumn = 5
+	scoreColumn   = 6
+)
+
 func eventFields(rec *table.Record, c source.Columns) EventRecord {
 	field := func(i int) []byte { return trim(rec.Field(c[i])) }
-	return EventRecord{ID: field(0), User: field(1), Time: field(2), Type: field(3), Course: field(4), Minutes: field(5), Score: field(6), Amount: field(7), KnownAt: field(8)}
+	return EventRecord{ID: field(0), User: field(1), Time: field(2), Type: field(3), Course: field(4), Amount: field(7), KnownAt: field(8)}
+}
+
+// checked is a number that needs no check any more, if there is one.
+type checked struct {
+	value float64
+	ok    bool
+}
+
+// typed returns a number that a file has as such and that lies in [0, limit]:
+// to write it out and to parse it again would cost more than all else. Any
+// other one goes its way as text.
+func typed(rec *table.Record, column int, text *[]byte, limit float64) checked {
+	if v, ok := rec.Double(column); ok && v >= 0 && v <= limit {
+		return checked{v, true}
+	}
+	*text = trim(rec.Field(column))
+	return checked{}
+}
+
+func (n checked) store(to *float64) {
+	if n.ok {
+		*to = n.value
+	}
 }
 
 // accept counts an event and stages it.
-func (s *eventScanner) accept(rec *table.Record, c source.Columns, raw *EventRecord, e *Staged, out *blockResult) {
+func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
 	out.accepted++
 	out.volume.add(e.Day, e.Type)
 	out.last = max(out.last, e.Day)
@@ -129,7 +164,7 @@ func (s *eventScanner) accept(rec *table.Record, c source.Columns, raw *EventRec
 	if !s.rules.isPayment[e.Type] {
 		out.plain++
 	}
-	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(rec, c, raw)
+	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(e, raw)
 	i, j := keyBucket(id), keyBucket(content)
 	out.ids[i] = appendKey(out.ids[i], id, e.Position, e.Known)
 	out.contents[j] = appendKey(out.contents[j], content, e.Position, e.Known)
@@ -155,21 +190,50 @@ func (s *eventScanner) course(id []byte, out *blockResult) uint32 {
 	return n
 }
 
-// contentKey hashes a row without its event_id: the rest of the line where the
-// id comes first, as it mostly does; else the fields one by one, each mixed
-// with what came before (FNV's prime), so that their order counts.
-func contentKey(rec *table.Record, c source.Columns, raw *EventRecord) (h uint64) {
-	const prime = 1099511628211
-	if first := len(rec.Field(0)); c[0] == 0 && !rec.Quoted() {
-		return xxhash.Sum64(rec.Line()[first:])
+// contentKey hashes what an event says apart from its id, so that rows are equal
+// in whatever format and order of columns they stand: what a database compares.
+func contentKey(e *Staged, raw *EventRecord) uint64 {
+	words := [...]uint64{
+		uint64(e.User)<<32 | uint64(uint32(e.Day)), uint64(e.Second)<<32 | uint64(uint32(e.Known)), uint64(e.Type), fraction(raw.Time),
+		bits(e.Minutes), bits(e.Score), bits(e.Amount),
 	}
-	for _, f := range [...][]byte{raw.User, raw.Time, raw.Type, raw.Course, raw.Minutes, raw.Score, raw.Amount, raw.KnownAt} {
-		h *= prime
-		if len(f) > 0 {
-			h ^= xxhash.Sum64(f)
-		}
+	var b [8 * len(words)]byte
+	for i, w := range words {
+		binary.LittleEndian.PutUint64(b[8*i:], w)
+	}
+	h := xxhash.Sum64(b[:])
+	if len(raw.Course) > 0 {
+		h = h*contentPrime ^ xxhash.Sum64(raw.Course)
 	}
 	return h
+}
+
+// contentPrime (of FNV) keeps a course from undoing what came before it.
+const contentPrime = 1099511628211
+
+// bits tells numbers apart; 0 and -0 are one.
+func bits(v float64) uint64 { return math.Float64bits(v + 0) }
+
+// fraction returns what stands behind the point of a time, as a key: 0 where
+// nothing does.
+func fraction(text []byte) (n uint64) {
+	if len(text) < len("2006-01-02T15:04:05.") || text[19] != '.' {
+		return 0
+	}
+	for _, c := range bytes.TrimRight(digits(text[20:]), "0") {
+		n = n*10 + uint64(c-'0') + 1 // so that .01 is not .1
+	}
+	return n
+}
+
+// digits returns the decimal digits with which b begins.
+func digits(b []byte) []byte {
+	for i, c := range b {
+		if c < '0' || c > '9' {
+			return b[:i]
+		}
+	}
+	return b
 }
 
 // keep records the faults of a row and reports whether it is rejected.
