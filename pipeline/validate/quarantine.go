@@ -17,9 +17,12 @@ func quarantineSchema() table.Schema {
 }
 
 // takeBad counts failures, keeps examples and quarantines critical rows.
-func (v *validation) takeBad(bad []badRow, failures *[numChecks]int64) error {
+func (v *findings) takeBad(bad []badRow, failures *[numChecks]int64) error {
 	for id, n := range failures {
 		v.report.Checks[id].Failures += n
+	}
+	if len(bad) == 0 {
+		return nil
 	}
 	batch := v.quarantine.NewBatch()
 	for _, b := range bad {
@@ -35,7 +38,7 @@ func (v *validation) takeBad(bad []badRow, failures *[numChecks]int64) error {
 	return v.quarantine.Append(batch)
 }
 
-func (v *validation) quarantineRow(batch *table.Batch, b *badRow) {
+func (v *findings) quarantineRow(batch *table.Batch, b *badRow) {
 	var names, reasons []string
 	for i, id := range b.checks {
 		f := b.faults[i]

@@ -24,7 +24,8 @@ type badRow struct {
 
 // blockResult is what one block of events came to.
 type blockResult struct {
-	file     int
+	file     *eventFile
+	end      bool // of the file; nothing else counts then
 	rows     int64
 	accepted int64
 	bad      []badRow // all critical ones, and the first few others of each check
@@ -66,14 +67,6 @@ type eventScanner struct {
 	pool     sync.Pool
 }
 
-// eventBlock is a block together with where the wanted columns are.
-type eventBlock struct {
-	*table.Block
-	file    int
-	width   int // columns of the header
-	columns source.Columns
-}
-
 func (s *eventScanner) result() *blockResult {
 	b, ok := s.pool.Get().(*blockResult)
 	if !ok {
@@ -84,20 +77,24 @@ func (s *eventScanner) result() *blockResult {
 }
 
 func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
+	if block.Block == nil {
+		return &blockResult{file: block.file, end: true}, nil
+	}
 	out := s.result()
 	out.file = block.file
+	width, columns := len(block.file.reader.Header()), block.file.columns
 	var f faults
 	var event Staged
 	rec := block.Scan()
 	for rec.Next() {
 		out.rows++
 		f = f[:0]
-		if !checkShape(rec, block.width, &f) {
+		if !checkShape(rec, width, &f) {
 			s.keep(rec, f, out)
 			continue
 		}
-		raw := eventFields(rec, block.columns)
-		minutes, score := typed(rec, block.columns[minutesColumn], &raw.Minutes, pipeline.MaxMinutes), typed(rec, block.columns[scoreColumn], &raw.Score, maxScore)
+		raw := eventFields(rec, columns)
+		minutes, score := typed(rec, columns[minutesColumn], &raw.Minutes, pipeline.MaxMinutes), typed(rec, columns[scoreColumn], &raw.Score, maxScore)
 		user, known := s.users.find(raw.User)
 		signup := pipeline.NoDate
 		if event.User = user; known {
@@ -108,7 +105,7 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 		event.Second = s.rules.event(&raw, signup, &event.Event, &f)
 		minutes.store(&event.Minutes)
 		score.store(&event.Score)
-		event.Position = positionOf(block.file, rec)
+		event.Position = positionOf(block.file.number, rec)
 		if len(f) > 0 && s.keep(rec, f, out) {
 			continue
 		}
