@@ -21,6 +21,7 @@ type parquetColumn struct {
 	place     int // in the header
 	leaf      int // among the chunks of a row group
 	optional  bool
+	plain     bool // what is stored is meant, without a unit or a scale
 	kind      parquet.Kind
 	isDate    bool
 	timestamp *format.TimestampType
@@ -30,10 +31,15 @@ type parquetColumn struct {
 func newParquetColumn(place int, column *parquet.Column) parquetColumn {
 	t := column.Type()
 	c := parquetColumn{name: column.Name(), place: place, leaf: column.Index(), optional: column.Optional(), kind: t.Kind()}
-	if logical := t.LogicalType(); logical != nil {
+	logical := t.LogicalType()
+	c.plain = logical == nil
+	if logical != nil {
 		_, c.isDate = logical.Value.(*format.DateType)
 		c.timestamp, _ = logical.Value.(*format.TimestampType)
 		c.decimal, _ = logical.Value.(*format.DecimalType)
+		if _, integer := logical.Value.(*format.IntType); integer {
+			c.plain = true
+		}
 	}
 	return c
 }

@@ -194,6 +194,20 @@ func (c *parquetCursor) double(i int) (v float64, ok bool) {
 	return v, v == v // NaN stands for null
 }
 
+// integer returns a cell that the file has as an integer, if it is positive and
+// of at most 18 digits: as text it has one form only.
+func (c *parquetCursor) integer(i int) (n uint64, ok bool) {
+	if i < 0 || i >= len(c.at) || c.at[i] < 0 {
+		return 0, false
+	}
+	cell := &c.cells[c.at[i]]
+	if cell.null || cell.int64s == nil || !cell.column.plain {
+		return 0, false
+	}
+	v := cell.int64s[cell.value]
+	return uint64(v), v > 0 && v < 1e18
+}
+
 // line returns the row as a line of CSV, as Batch would write it.
 func (c *parquetCursor) line() []byte {
 	b := &Batch{columns: len(c.at)}

@@ -208,6 +208,15 @@ func (r *Record) Double(i int) (v float64, ok bool) {
 	return r.cells.double(i)
 }
 
+// Integer returns field i of a Parquet file that has it as an integer, if it is
+// positive and below 10^18.
+func (r *Record) Integer(i int) (n uint64, ok bool) {
+	if r.cells == nil {
+		return 0, false
+	}
+	return r.cells.integer(i)
+}
+
 // Line returns the text of the record as it was written; of Parquet, as a CSV
 // file would have it.
 func (r *Record) Line() []byte {

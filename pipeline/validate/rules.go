@@ -26,6 +26,9 @@ type UserRecord struct {
 // EventRecord is a row of the events file as text.
 type EventRecord struct {
 	ID, User, Time, Type, Course, Minutes, Score, Amount, KnownAt []byte
+
+	number   uint64 // the id, where a file has it as an integer
+	numbered bool   // ID may be empty then
 }
 
 // Rules checks single records. It is the same for files and for requests, and
@@ -105,7 +108,7 @@ func (r *Rules) user(rec *UserRecord, out *pipeline.User, f *faults) {
 // event checks one event record of a user who signed up on signup. The course
 // of out is left to the caller, who numbers courses.
 func (r *Rules) event(rec *EventRecord, signup pipeline.Date, out *pipeline.Event, f *faults) (second int32) {
-	if len(rec.ID) == 0 {
+	if len(rec.ID) == 0 && !rec.numbered {
 		f.add(eventIDPresent, "event_id", rec.ID, "")
 	}
 	at := r.times(rec, signup, out, f)
@@ -200,11 +203,14 @@ func (r *Rules) amount(b []byte, payment bool, out *pipeline.Event, f *faults) {
 // idKey maps an id to 64 bits: an integer to itself, any other text to its
 // hash. Among a billion ids a false duplicate has a probability of about 3 %;
 // it would cost one event.
-func idKey(id []byte, hash func([]byte) uint64) uint64 {
-	if n, ok := integer(id); ok {
+func idKey(rec *EventRecord, hash func([]byte) uint64) uint64 {
+	if rec.numbered {
+		return rec.number
+	}
+	if n, ok := integer(rec.ID); ok {
 		return n
 	}
-	return hash(id)
+	return hash(rec.ID)
 }
 
 func trim(b []byte) []byte {

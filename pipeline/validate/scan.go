@@ -93,9 +93,9 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 			s.keep(rec, f, out)
 			continue
 		}
-		raw := eventFields(rec, columns)
+		raw := s.fields(rec, columns)
 		minutes, score := typed(rec, columns[minutesColumn], &raw.Minutes, pipeline.MaxMinutes), typed(rec, columns[scoreColumn], &raw.Score, maxScore)
-		user, known := s.users.find(raw.User)
+		user, known := s.user(rec, columns[userColumn], &raw)
 		signup := pipeline.NoDate
 		if event.User = user; known {
 			signup = s.users.signup(user)
@@ -118,13 +118,29 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 
 // Where numbers stand among EventColumns.
 const (
+	userColumn    = 1
 	minutesColumn = 5
 	scoreColumn   = 6
 )
 
-func eventFields(rec *table.Record, c source.Columns) EventRecord {
+// fields returns a row as text, but for its user and for what files have as
+// numbers.
+func (s *eventScanner) fields(rec *table.Record, c source.Columns) (e EventRecord) {
 	field := func(i int) []byte { return trim(rec.Field(c[i])) }
-	return EventRecord{ID: field(0), User: field(1), Time: field(2), Type: field(3), Course: field(4), Amount: field(7), KnownAt: field(8)}
+	if e.number, e.numbered = rec.Integer(c[0]); !e.numbered || s.keepText {
+		e.ID = field(0)
+	}
+	e.Time, e.Type, e.Course, e.Amount, e.KnownAt = field(2), field(3), field(4), field(7), field(8)
+	return e
+}
+
+// user finds the user of a row.
+func (s *eventScanner) user(rec *table.Record, column int, e *EventRecord) (rank uint32, known bool) {
+	if n, ok := rec.Integer(column); ok && n < uint64(len(s.users.dense)) && s.users.dense[n] != 0 {
+		return s.users.dense[n] - 1, true
+	}
+	e.User = trim(rec.Field(column))
+	return s.users.find(e.User)
 }
 
 // checked is a number that needs no check any more, if there is one.
@@ -161,7 +177,7 @@ func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
 	if !s.rules.isPayment[e.Type] {
 		out.plain++
 	}
-	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(e, raw)
+	id, content := idKey(raw, xxhash.Sum64), contentKey(e, raw)
 	i, j := keyBucket(id), keyBucket(content)
 	out.ids[i] = appendKey(out.ids[i], id, e.Position, e.Known)
 	out.contents[j] = appendKey(out.contents[j], content, e.Position, e.Known)
