@@ -12,7 +12,7 @@ import (
 type Roster struct {
 	Users []pipeline.User
 	rank  map[string]uint32 // of those that are not in dense
-	days  []pipeline.Date // of the signups, side by side: asked for with every event
+	days  []pipeline.Date   // of the signups, side by side: asked for with every event
 	// dense holds rank + 1 by id, 0 for none, where ids are integers without
 	// large holes: most are, and a look-up in an array is several times faster.
 	dense []uint32
