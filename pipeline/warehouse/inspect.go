@@ -124,9 +124,9 @@ func kindsOf(column string) allowed {
 	case "watch_minutes", "quiz_score", "amount":
 		return allowed{[]kind{integer, decimal, double}, "a number"}
 	case "is_paid":
-		return allowed{[]kind{boolean, integer, text}, "a truth value, 0 or 1"}
+		return allowed{[]kind{boolean, integer, text, bare}, "a truth value, 0 or 1"}
 	}
-	return allowed{[]kind{text, integer}, "text or a whole number"}
+	return allowed{[]kind{text, bare, integer}, "text or a whole number"}
 }
 
 // relation writes a table, view or query as what stands after FROM.

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -54,14 +55,17 @@ func postgres() dialect {
 		},
 		digits:   func(x string) string { return "(" + x + " <> '' AND translate(" + x + ", '0123456789', '') = '')" },
 		bytewise: func(x string) string { return x + ` COLLATE "C"` },
-		list:     func(x string) string { return "string_agg(DISTINCT " + x + ", chr(31))" },
+		list:     func(x string) string { return "string_agg(" + x + ", chr(31))" },
+		hash:     func(xs []string) string { return "hash_record_extended(ROW(" + strings.Join(xs, ", ") + "), 0)" },
 	}
 }
 
 func postgresKind(name string) kind {
 	switch name {
-	case "TEXT", "VARCHAR", "BPCHAR", "NAME", "UUID", "CITEXT":
+	case "TEXT", "VARCHAR", "BPCHAR", "NAME", "CITEXT":
 		return text
+	case "UUID":
+		return bare
 	case "INT2", "INT4", "INT8":
 		return integer
 	case "NUMERIC":
