@@ -39,7 +39,8 @@ type Engine struct {
 	end     func() error
 
 	users, events relation
-	unique        bool // no accepted user stands more than once, as Users has found
+	unique        bool            // no accepted user stands more than once, as Users has found
+	occurs        map[string]bool // checks that some events fail, as Events has found
 }
 
 // querier is a transaction, or a connection where there are none.

@@ -11,7 +11,7 @@ import (
 
 // usersFound counts users by what is wrong with them.
 func (e *Engine) usersFound() string {
-	return query(e.userSteps()) + "SELECT rejects, remarks, count(*) FROM u3 GROUP BY rejects, remarks"
+	return query(e.checkedUsers()) + "SELECT rejects, remarks, count(*) FROM u3 GROUP BY rejects, remarks"
 }
 
 // eventsFound counts events in one look at them, in four ways that grouping()
@@ -20,7 +20,7 @@ func (e *Engine) usersFound() string {
 func (e *Engine) eventsFound() string {
 	accepted := func(x string) string { return "CASE WHEN rejects = 0 THEN " + x + " END" }
 	const keys = "rejects, remarks, on_day, of_kind, on_known, of_course"
-	return query(e.steps(),
+	return query(e.checkedEvents(),
 		fmt.Sprintf("g0 AS (SELECT rejects, remarks, %s AS on_day, %s AS of_kind, %s AS on_known, %s AS of_course FROM e2)", accepted("day"), accepted("kind"), accepted("known"), accepted("course")),
 		fmt.Sprintf("g AS (SELECT %s, count(*) AS n FROM g0 GROUP BY %s)", keys, keys)) +
 		"SELECT grouping(rejects), grouping(on_day), grouping(on_known), grouping(of_course), " + keys + ", min(on_day), " + total("n") +
@@ -31,10 +31,10 @@ func (e *Engine) eventsFound() string {
 // first few by id of each group, with the columns of the contract as texts, and
 // whether the row is among the few of each group.
 func (e *Engine) samples(t *Tally, groups []string) string {
-	from, id, columns := "u3", "user_id", []string{e.idText("user_id", "user_id"), e.dialect.numeral("signup_at"), "plan", "paid", "country", "source"}
+	steps, from, id, columns := e.checkedUsers(), "u3", "user_id", []string{e.idText("user_id", "user_id"), e.dialect.numeral("signup_at"), "plan", "paid", "country", "source"}
 	if t.events {
 		n := e.dialect.numeral
-		from, id, columns = "e2", "event_id", []string{e.idText("event_id", "event_id"), e.idText("user_id", "user_id"), n("event_at"), "type", "course", n("minutes"), n("score"), n("amount"), n("known_at")}
+		steps, from, id, columns = e.checkedEvents(), "e2", "event_id", []string{e.idText("event_id", "event_id"), e.idText("user_id", "user_id"), n("event_at"), "type", "course", n("minutes"), n("score"), n("amount"), n("known_at")}
 	}
 	var inner, outer, first []string
 	for i, c := range columns {
@@ -46,7 +46,7 @@ func (e *Engine) samples(t *Tally, groups []string) string {
 		first = append(first, fmt.Sprintf("p%d <= %d", i, e.rules.Examples))
 		outer = append(outer, fmt.Sprintf("CASE WHEN p%d <= %d THEN 1 ELSE 0 END", i, e.rules.Examples))
 	}
-	return query(e.steps()) + fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s) AS f WHERE %s ORDER BY %s",
+	return query(steps) + fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s) AS f WHERE %s ORDER BY %s",
 		strings.Join(outer, ", "), strings.Join(inner, ", "), from, strings.Join(groups, " OR "), strings.Join(first, " OR "), e.dialect.bytewise("c0"))
 }
 
@@ -54,7 +54,7 @@ func (e *Engine) samples(t *Tally, groups []string) string {
 // once.
 func (e *Engine) repeatedIDs() string {
 	id := e.idText("event_id", "event_id")
-	return query(e.steps()) + fmt.Sprintf("SELECT %s FROM a GROUP BY event_id HAVING count(*) > 1 ORDER BY %s LIMIT %d", id, e.dialect.bytewise(id), e.rules.Examples)
+	return query(e.acceptedEvents()) + fmt.Sprintf("SELECT %s FROM a GROUP BY event_id HAVING count(*) > 1 ORDER BY %s LIMIT %d", id, e.dialect.bytewise(id), e.rules.Examples)
 }
 
 // twins are the columns that are equal in events that are alike but for their
@@ -66,13 +66,13 @@ func twins() []string {
 // hashed counts the hashes of the ids of accepted events, and of the rest of
 // them. Where all are different, so are the values.
 func (e *Engine) hashed() string {
-	return query(e.steps()) + fmt.Sprintf("SELECT count(DISTINCT %s), count(DISTINCT %s) FROM a", e.dialect.hash([]string{"event_id"}), e.dialect.hash(twins()))
+	return query(e.acceptedEvents()) + fmt.Sprintf("SELECT count(DISTINCT %s), count(DISTINCT %s) FROM a", e.dialect.hash([]string{"event_id"}), e.dialect.hash(twins()))
 }
 
 // equal counts the accepted events that have columns in common with one that
 // was counted before them.
 func (e *Engine) equal(columns ...string) string {
-	return query(e.steps()) + "SELECT " + total("n - 1") + " FROM (SELECT count(*) AS n FROM a GROUP BY " + strings.Join(columns, ", ") + ") AS same"
+	return query(e.acceptedEvents()) + "SELECT " + total("n - 1") + " FROM (SELECT count(*) AS n FROM a GROUP BY " + strings.Join(columns, ", ") + ") AS same"
 }
 
 // quantity is a number of an event that is added up.
@@ -110,7 +110,7 @@ func (e *Engine) inexact(q quantity) string {
 // Events are added up by type and course first: then no list has anything twice,
 // and neither needs a sort.
 func (e *Engine) facts(repeats bool) string {
-	steps, events := e.steps(), "a"
+	steps, events := e.acceptedEvents(), "a"
 	if repeats { // the one known first counts, as in files; among those the one that happened first
 		order := "known, event_at, user_id, kind, course, minutes, score, amount"
 		steps, events = append(steps, "r AS (SELECT a.*, row_number() OVER (PARTITION BY event_id ORDER BY "+order+") AS place FROM a)"), "r WHERE place = 1"

@@ -8,8 +8,8 @@ import (
 	"churn/pipeline"
 )
 
-// Every query begins with the same common table expressions, each of which
-// sees those before it:
+// Queries begin with common table expressions, each of which sees those before
+// it:
 //
 //	u0 users in the terms of the contract    e0 events likewise
 //	u1 + what is wrong with each row         e1 + the signup of its user
@@ -18,7 +18,8 @@ import (
 //	u  the accepted users                    a  the accepted events
 //
 // What is wrong with a row stands in two masks of bits, one for each check:
-// rejects for those that reject the row, remarks for the others.
+// rejects for those that reject the row, remarks for the others. Once it is known
+// which faults there are, a looks for no others.
 
 // fault is a check of one row as SQL that is true where the row fails; "" where
 // none can.
@@ -118,17 +119,15 @@ func (e *Engine) mask(all []fault, first int, rejects bool) string {
 
 func (e *Engine) rejects(f fault) bool { return f.check == repeatedUser || e.rules.Critical[f.check] }
 
-// steps are the common table expressions of events, and of users before them.
-func (e *Engine) steps() []string { return append(e.userSteps(), e.eventSteps()...) }
-
 // query writes what stands before the SELECT of a query.
 func query(steps []string, more ...string) string {
 	return "WITH " + strings.Join(append(steps, more...), ",\n") + "\n"
 }
 
-// userSteps are the expressions u0 to u.
-func (e *Engine) userSteps() []string {
-	const columns = "user_id, signup, plan, paid, country, source"
+const userColumns = "user_id, signup, plan, paid, country, source"
+
+// checkedUsers are the expressions u0 to u3.
+func (e *Engine) checkedUsers() []string {
 	all := e.userFaults()
 	n := len(all) - 2 // then those that look at what the others found
 	again := "rejects"
@@ -139,26 +138,58 @@ func (e *Engine) userSteps() []string {
 	return []string{
 		fmt.Sprintf("u0 AS (SELECT %s FROM %s%s)", e.userTerms(), e.users.from, e.dialect.fence),
 		fmt.Sprintf("u1 AS (SELECT u0.*, %s AS rejects, %s AS remarks FROM u0%s)", e.mask(all[:n], 0, true), e.mask(all[:n], 0, false), e.dialect.fence),
-		fmt.Sprintf("u2 AS (SELECT %s, signup_at, rejects + %s AS rejects, remarks + %s AS remarks FROM u1%s)", columns, e.mask(all[n:], n, true), e.mask(all[n:], n, false), e.dialect.fence),
-		fmt.Sprintf("u3 AS (SELECT %s, signup_at, %s, remarks FROM u2)", columns, again),
-		fmt.Sprintf("u AS (SELECT %s FROM u3 WHERE rejects = 0)", columns),
+		fmt.Sprintf("u2 AS (SELECT %s, signup_at, rejects + %s AS rejects, remarks + %s AS remarks FROM u1%s)", userColumns, e.mask(all[n:], n, true), e.mask(all[n:], n, false), e.dialect.fence),
+		fmt.Sprintf("u3 AS (SELECT %s, signup_at, %s, remarks FROM u2)", userColumns, again),
 	}
 }
 
-// eventSteps are the expressions e0 to a.
-func (e *Engine) eventSteps() []string {
-	const columns = "event_id, user_id, event_at, day, kind, course, minutes, score, amount"
+// acceptedUsers are the expressions u0 to u.
+func (e *Engine) acceptedUsers() []string {
+	return append(e.checkedUsers(), fmt.Sprintf("u AS (SELECT %s FROM u3 WHERE rejects = 0)", userColumns))
+}
+
+const eventColumns = "event_id, user_id, event_at, day, kind, course, minutes, score, amount"
+
+func (e *Engine) events0() string {
+	return fmt.Sprintf("e0 AS (SELECT %s FROM %s%s)", e.eventTerms(), e.events.from, e.dialect.fence)
+}
+
+// events1 needs the accepted users.
+const events1 = "e1 AS (SELECT e0.*, u.signup AS signup FROM e0 LEFT JOIN u ON u.user_id = e0.user_id)"
+
+// checkedEvents are the expressions u0 to e2.
+func (e *Engine) checkedEvents() []string {
 	all := append(e.eventFaults(), e.eventMarks()...)
-	known := "day AS known"
-	if c := e.knownInvalid(); c != "" {
-		known = "CASE WHEN known_given = 0 OR (" + c + ") THEN day ELSE known_day END AS known"
+	return append(e.acceptedUsers(), e.events0(), events1,
+		fmt.Sprintf("e2 AS (SELECT %s, %s, known_at, type, %s AS rejects, %s AS remarks FROM e1%s)", eventColumns, e.known(), e.mask(all, 0, true), e.mask(all, 0, false), e.dialect.fence))
+}
+
+// acceptedEvents are the expressions u0 to a, without e1 where no fault that
+// there is looks at users.
+func (e *Engine) acceptedEvents() []string {
+	steps, from, sound := append(e.acceptedUsers(), e.events0()), "e0", "1 = 1"
+	for _, f := range e.eventFaults() {
+		if !e.rejects(f) || !e.occurs[f.check] {
+			continue
+		}
+		sound += " AND NOT (" + f.when + ")" // where this is NULL, another check rejects the row
+		if strings.Contains(f.when, "signup") {
+			from = "e1"
+		}
 	}
-	return []string{
-		fmt.Sprintf("e0 AS (SELECT %s FROM %s%s)", e.eventTerms(), e.events.from, e.dialect.fence),
-		"e1 AS (SELECT e0.*, u.signup AS signup FROM e0 LEFT JOIN u ON u.user_id = e0.user_id)",
-		fmt.Sprintf("e2 AS (SELECT %s, known_at, type, %s, %s AS rejects, %s AS remarks FROM e1%s)", columns, known, e.mask(all, 0, true), e.mask(all, 0, false), e.dialect.fence),
-		fmt.Sprintf("a AS (SELECT %s, known FROM e2 WHERE rejects = 0)", columns),
+	if from == "e1" {
+		steps = append(steps, events1)
 	}
+	return append(steps, fmt.Sprintf("a AS (SELECT %s, %s FROM %s WHERE %s)", eventColumns, e.known(), from, sound))
+}
+
+// known is the day on which an event became known.
+func (e *Engine) known() string {
+	invalid := e.knownInvalid()
+	if invalid == "" {
+		return "day AS known"
+	}
+	return "CASE WHEN known_given = 0 OR (" + invalid + ") THEN day ELSE known_day END AS known"
 }
 
 // userTerms writes users in the terms of the contract.

@@ -114,6 +114,10 @@ func (e *Engine) Events(ctx context.Context) (Tally, Histogram, error) {
 	if err != nil {
 		return t, h, err
 	}
+	e.occurs = map[string]bool{}
+	for check := range t.Failed {
+		e.occurs[check] = true
+	}
 	t.Plain = t.Accepted - t.accepted(len(t.faults))
 	t.Repeated, t.Alike, err = e.repeats(ctx, t.Accepted)
 	return t, h, err
