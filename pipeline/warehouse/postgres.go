@@ -31,7 +31,7 @@ func postgres() dialect {
 		// The planner cannot know how many rows meet our conditions, takes them for
 		// few, and would loop over users for each event.
 		session: []string{"SET LOCAL timezone = 'UTC'", "SET LOCAL standard_conforming_strings = on", "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
-			"SELECT set_config('work_mem', '64MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 67108864",
+			"SELECT set_config('work_mem', '32MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 33554432",
 			"SET LOCAL client_connection_check_interval = 10000"}, // ms; a query must not outlive a program that was killed
 		fence:   " OFFSET '0'", // quoted it is a constant at once, which lets several workers run it
 		kind:    postgresKind,

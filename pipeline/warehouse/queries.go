@@ -2,8 +2,6 @@ package warehouse
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"churn/pipeline"
@@ -66,7 +64,11 @@ func twins() []string {
 // hashed counts the hashes of the ids of accepted events, and of the rest of
 // them. Where all are different, so are the values.
 func (e *Engine) hashed() string {
-	return query(e.acceptedEvents()) + fmt.Sprintf("SELECT count(DISTINCT %s), count(DISTINCT %s) FROM a", e.dialect.hash([]string{"event_id"}), e.dialect.hash(twins()))
+	id := "event_id"
+	if !e.whole(id) {
+		id = e.dialect.hash([]string{id})
+	}
+	return query(e.acceptedEvents()) + fmt.Sprintf("SELECT count(DISTINCT %s), count(DISTINCT %s) FROM a", id, e.dialect.hash(twins()))
 }
 
 // equal counts the accepted events that have columns in common with one that
@@ -105,35 +107,24 @@ func (e *Engine) inexact(q quantity) string {
 	return fmt.Sprintf("%s AND %s * %d <> floor(%s * %d)", q.when, q.term, q.units, q.term, q.units)
 }
 
-// facts adds up events by user, day and known day, beside the user, in the
-// order of users and days. Users without events have one row without a day.
-// Events are added up by type and course first: then no list has anything twice,
-// and neither needs a sort.
+// facts adds up accepted events by user, day, known day, type and course, and
+// lists that beside the user, in the order of users.
 func (e *Engine) facts(repeats bool) string {
 	steps, events := e.acceptedEvents(), "a"
 	if repeats { // the one known first counts, as in files; among those the one that happened first
 		order := "known, event_at, user_id, kind, course, minutes, score, amount"
 		steps, events = append(steps, "r AS (SELECT a.*, row_number() OVER (PARTITION BY event_id ORDER BY "+order+") AS place FROM a)"), "r WHERE place = 1"
 	}
-	parts := []string{"CAST(count(*) AS integer) AS n", "CAST(" + count("score >= 0 AND score <= 100") + " AS integer) AS scores"}
-	var days, names []string
-	day := func(expression, name string) {
-		days, names = append(days, expression+" AS "+name), append(names, "d."+name)
-	}
-	for i := range e.rules.Types {
-		day(total(fmt.Sprintf("CASE WHEN kind = %d THEN n ELSE 0 END", i)), "n"+strconv.Itoa(i))
-	}
+	const keys = "user_id, day, known, kind, course"
+	sums, entry := []string{"count(*) AS n", "count(CASE WHEN score >= 0 AND score <= 100 THEN 1 END) AS scores"}, []string{"day", "known - day", "kind", "n", "scores"}
 	for _, q := range e.quantities() {
-		k := e.events.column(q.column).kind
-		parts = append(parts, total("CASE WHEN "+q.when+" THEN "+e.dialect.fixed(q.term, q.units, k)+" ELSE 0 END")+" AS s_"+q.term)
-		day(total("s_"+q.term), "d_"+q.term)
+		sums = append(sums, total("CASE WHEN "+q.when+" THEN "+e.dialect.fixed(q.term, q.units, e.events.column(q.column).kind)+" END")+" AS s_"+q.term)
+		entry = append(entry, "s_"+q.term)
 	}
-	day(total("scores"), "d_scores")
-	day(e.dialect.list(e.dialect.numeral("kind")+" || ':' || course"), "touched")
-	steps = slices.Concat(steps, []string{
-		fmt.Sprintf("b AS (SELECT user_id, day, known, kind, course, %s FROM %s GROUP BY user_id, day, known, kind, course)", strings.Join(parts, ", "), events),
-		fmt.Sprintf("d AS (SELECT user_id, day, known, %s FROM b GROUP BY user_id, day, known)", strings.Join(days, ", ")),
-	})
-	return query(steps) + fmt.Sprintf("SELECT %s, u.signup, u.plan, u.paid, u.country, u.source, d.day, d.known, %s FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s, d.day, d.known",
-		e.idText("user_id", "u.user_id"), strings.Join(names, ", "), e.userRank("u.user_id"))
+	for i, x := range entry {
+		entry[i] = e.dialect.numeral(x)
+	}
+	return query(steps, fmt.Sprintf("b AS (SELECT %s, %s FROM %s GROUP BY %s)", keys, strings.Join(sums, ", "), events, keys),
+		fmt.Sprintf("d AS (SELECT user_id, %s AS days FROM b GROUP BY user_id)", e.dialect.list(strings.Join(append(entry, "course"), " || ':' || ")))) +
+		fmt.Sprintf("SELECT %s, u.signup, u.plan, u.paid, u.country, u.source, d.days FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s", e.idText("user_id", "u.user_id"), e.userRank("u.user_id"))
 }

@@ -58,14 +58,14 @@ func (e *Engine) eventFaults() []fault {
 		{"watch_minutes_range", e.outside("watch_minutes", "minutes", pipeline.MaxMinutes)},
 		{"quiz_score_range", e.outside("quiz_score", "score", 100)},
 		{"payment_amount_positive", fmt.Sprintf("%s AND (amount IS NULL OR NOT (amount > 0 AND amount <= %d))", pays, pipeline.MaxAmount)},
-		{"non_payment_amount", fmt.Sprintf("NOT (%s) AND amount IS NOT NULL AND amount <> 0", pays)},
+		{"non_payment_amount", fmt.Sprintf("amount IS NOT NULL AND amount <> 0 AND NOT (%s)", pays)},
 	}
 }
 
 // eventMarks are what else is to be counted; their bits follow those of the
 // faults.
 func (e *Engine) eventMarks() []fault {
-	out := []fault{{"payment", e.isPayment()}}
+	var out []fault
 	for _, q := range e.quantities() {
 		out = append(out, fault{q.column, e.inexact(q)})
 	}
@@ -95,10 +95,15 @@ func (e *Engine) knownInvalid() string {
 	return fmt.Sprintf("event_at IS NOT NULL AND known_given = 1 AND (known_at IS NULL OR %s OR known_day > %d)", before, e.rules.Today)
 }
 
+// pays reports whether events of a type have an amount.
+func (e *Engine) pays(kind int) bool {
+	return e.rules.Types[kind] == pipeline.PaymentSuccess || e.rules.Types[kind] == pipeline.PaymentFailed
+}
+
 func (e *Engine) isPayment() string {
 	out := "kind IN (-2" // no kind at all
-	for i, t := range e.rules.Types {
-		if t == pipeline.PaymentSuccess || t == pipeline.PaymentFailed {
+	for i := range e.rules.Types {
+		if e.pays(i) {
 			out += ", " + strconv.Itoa(i)
 		}
 	}
@@ -332,11 +337,6 @@ func (e *Engine) userRank(id string) string {
 		e.dialect.bytewise("(CASE WHEN " + digits + " THEN " + bare + " ELSE '' END)"),
 		e.dialect.bytewise(id),
 	}, ", ")
-}
-
-// count writes how many rows meet a condition.
-func count(when string) string {
-	return "CAST(coalesce(sum(CASE WHEN " + when + " THEN 1 ELSE 0 END), 0) AS bigint)"
 }
 
 // total writes the sum of whole numbers.

@@ -98,6 +98,9 @@ func (e *Engine) Events(ctx context.Context) (Tally, Histogram, error) {
 		case c.byDay == 0 && c.day.Valid: // where it is not, events are rejected
 			h.Volumes = append(h.Volumes, Volume{pipeline.Date(c.day.Int32), uint8(c.kind.Int32), c.rows})
 			h.Last = max(h.Last, pipeline.Date(c.day.Int32))
+			if !e.pays(int(c.kind.Int32)) {
+				t.Plain += c.rows
+			}
 		case c.byKnown == 0 && c.known.Valid:
 			h.Starts[pipeline.Date(c.known.Int32)] = pipeline.Date(c.first.Int32)
 		case c.byCourse == 0 && c.course.String != "":
@@ -118,7 +121,6 @@ func (e *Engine) Events(ctx context.Context) (Tally, Histogram, error) {
 	for check := range t.Failed {
 		e.occurs[check] = true
 	}
-	t.Plain = t.Accepted - t.accepted(len(t.faults))
 	t.Repeated, t.Alike, err = e.repeats(ctx, t.Accepted)
 	return t, h, err
 }
@@ -140,7 +142,7 @@ func (c *foundCells) targets() []any {
 // exact fails if some values are too fine, or would be torn apart in lists.
 func (e *Engine) exact(t *Tally, torn int64) (err error) {
 	for i, q := range e.quantities() {
-		if n := t.accepted(len(t.faults) + 1 + i); n > 0 {
+		if n := t.accepted(len(t.faults) + i); n > 0 {
 			err = errors.Join(err, fmt.Errorf("source.events: %s has %d values that are no multiples of 1/%d, so that their sum would depend on who adds; round them in a view or a query", q.column, n, q.units))
 		}
 	}
