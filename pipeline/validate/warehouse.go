@@ -103,13 +103,16 @@ func (w *tables) checkEvents(result *Result) error {
 		return err
 	}
 	result.Repeats = t.Repeated > 0
-	return w.look(result)
+	return w.look(result, t.Accepted)
 }
 
 // look takes in how accepted events lie in time, and the courses.
-func (w *tables) look(result *Result) error {
+func (w *tables) look(result *Result, accepted int64) error {
 	h, err := w.db.Histograms(w.ctx)
 	if err != nil {
+		return err
+	}
+	if err := agree(h, accepted); err != nil {
 		return err
 	}
 	for _, x := range h.Volumes {
@@ -124,6 +127,23 @@ func (w *tables) look(result *Result) error {
 	result.Courses, err = w.db.Courses(w.ctx)
 	slices.Sort(result.Courses)
 	return err
+}
+
+// agree fails where counts by day are of other events than were accepted: a
+// database without transactions shows each query what there is at the moment.
+func agree(h warehouse.Histogram, accepted int64) error {
+	const advice = "the tables change while they are read; run again, or name a snapshot of them in source.events"
+	total, last := int64(0), pipeline.NoDate
+	for _, v := range h.Volumes {
+		total, last = total+v.Count, max(last, v.Day)
+	}
+	if total != accepted {
+		return fmt.Errorf("%d events were counted by day, %d were accepted before: %s", total, accepted, advice)
+	}
+	if last != h.Last {
+		return fmt.Errorf("the last of the days with events was %s, now it is %s: %s", last, h.Last, advice)
+	}
+	return nil
 }
 
 // takeFailed counts failures, and asks for some rows of each check that has
