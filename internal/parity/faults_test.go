@@ -135,7 +135,7 @@ func TestFaultsOfTrino(t *testing.T) {
 			s.fault = func(q *asked, page int, w http.ResponseWriter, r *http.Request) bool {
 				return test.fault(s, q, page, w, r)
 			}
-			err := s.breaks(t, 0)
+			err := s.breaks(t.Context(), t, 0)
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%v\nwant %q", err, want)
@@ -158,10 +158,10 @@ func withoutRows(kind string) func(s *standIn, q *asked, page int, w http.Respon
 
 // breaks returns why the stand-in could not be read, and fails if it could, or
 // if something is left behind.
-func (s *standIn) breaks(t *testing.T, cancelAt int) error {
+func (s *standIn) breaks(ctx context.Context, t *testing.T, cancelAt int) error {
 	t.Helper()
 	out := outputs(t.TempDir())
-	report, err := readStandIn(t.Context(), t, s.at(), out, cancelAt)
+	report, err := readStandIn(ctx, t, s.at(), out, cancelAt)
 	if err == nil {
 		t.Fatalf("a part was taken for the whole: %+v", report)
 	}
@@ -205,43 +205,38 @@ func TestStandInForTrino(t *testing.T) {
 }
 
 // The law: a query that nobody reads any more is killed by its id, be it
-// cancelled between rows or while a page is awaited.
+// cancelled between rows, with or without a page on its way, or while a page is
+// awaited.
 func TestCancelKillsQueryOfTrino(t *testing.T) {
-	t.Run("between rows", func(t *testing.T) {
-		s := newStandIn(t)
-		if err := s.breaks(t, 8); !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		s.wantKilled(t)
-	})
-	t.Run("while waiting", func(t *testing.T) {
-		s := newStandIn(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		s.fault = func(q *asked, page int, _ http.ResponseWriter, r *http.Request) bool {
-			if q.kind != "facts" || page != 4 {
-				return false
+	for name, test := range map[string]struct {
+		user, page int // cancelled before that user; a page that does not come
+	}{"between rows": {8, 0}, "between rows, a page on its way": {8, 5}, "while waiting": {0, 4}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s.fault = func(q *asked, page int, _ http.ResponseWriter, r *http.Request) bool {
+				if q.kind != "facts" || page != test.page {
+					return false
+				}
+				if test.user == 0 {
+					cancel()
+				}
+				s.mu.Unlock() // so that the kill is heard
+				<-r.Context().Done()
+				s.mu.Lock()
+				return true
 			}
-			cancel()
-			s.mu.Unlock() // so that the kill is heard
-			<-r.Context().Done()
+			if err := s.breaks(ctx, t, test.user); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
 			s.mu.Lock()
-			return true
-		}
-		if _, err := readStandIn(ctx, t, s.at(), outputs(t.TempDir()), 0); !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		s.wantKilled(t)
-	})
-}
-
-// wantKilled fails unless the query for facts was killed, and nothing else.
-func (s *standIn) wantKilled(t *testing.T) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.queries[len(s.queries)-1]
-	if q.kind != "facts" || len(s.killed) == 0 || s.killed[0] != q.id {
-		t.Errorf("killed %v, want %s (%s)", s.killed, q.id, q.kind)
+			defer s.mu.Unlock()
+			q := s.queries[len(s.queries)-1]
+			if q.kind != "facts" || len(s.killed) == 0 || s.killed[0] != q.id {
+				t.Errorf("killed %v, want %s (%s)", s.killed, q.id, q.kind)
+			}
+		})
 	}
 }
 
