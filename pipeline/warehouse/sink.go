@@ -26,7 +26,7 @@ type Sink struct{ Kind, URL, Table string }
 func (s Sink) Replace(ctx context.Context, schema table.Schema, write func(io.Writer) error) (rows int64, err error) {
 	if s.Kind == source.KindTrino {
 		rows, err = replaceInTrino(ctx, s, schema, write)
-		return rows, s.fault(explainTrino(err))
+		return rows, s.fault(err)
 	}
 	rows, err = replaceInPostgres(ctx, s, schema, write)
 	return rows, s.fault(err)

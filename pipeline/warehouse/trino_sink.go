@@ -77,13 +77,13 @@ func (r *trinoReplacement) beside(ending string) string {
 func (r *trinoReplacement) exec(statements ...string) error {
 	for _, s := range statements {
 		if _, err := r.db.ExecContext(r.ctx, s); err != nil {
-			return err
+			return explainTrino(err)
 		}
 	}
 	return nil
 }
 
-// is reports whether Trino gave an error this name.
+// isTrino reports whether Trino gave an error this name.
 func isTrino(err error, name string) bool {
 	var said *trino.ErrTrino
 	return errors.As(err, &said) && said.ErrorName == name
@@ -96,7 +96,7 @@ func (r *trinoReplacement) look() error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return explainTrino(err)
 	}
 	defer rows.Close()
 	r.exists = true
@@ -136,7 +136,7 @@ func (r *trinoReplacement) fill(write func(io.Writer) error) (rows int64, err er
 func (r *trinoReplacement) holds(ending string, rows int64) error {
 	var there int64
 	if err := r.db.QueryRowContext(r.ctx, "SELECT count(*) FROM "+r.beside(ending)).Scan(&there); err != nil {
-		return err
+		return explainTrino(err)
 	}
 	if there != rows {
 		return fmt.Errorf("%s has %d rows after %d were written; run the same command again", r.beside(ending), there, rows)
