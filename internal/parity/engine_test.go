@@ -122,7 +122,7 @@ func (e *engine) fill(t *testing.T, table string, names, types []string, rows []
 	if values == nil {
 		values = e.cells
 	}
-	for part := range slices.Chunk(rows, 500) {
+	for part := range slices.Chunk(rows, 2000) {
 		e.exec(t, "INSERT INTO "+table+" "+values(theirs, part))
 	}
 }
