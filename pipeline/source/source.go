@@ -17,6 +17,7 @@ import (
 const (
 	KindFiles    = "files"    // CSV and Parquet files, read in process
 	KindPostgres = "postgres" // tables of PostgreSQL, aggregated there
+	KindTrino    = "trino"    // tables of Trino, aggregated there
 )
 
 // Params says where the raw data is.
@@ -47,10 +48,10 @@ func (p Params) Validate() error {
 	switch p.Kind {
 	case KindFiles:
 		errs = append(errs, p.validateFiles())
-	case KindPostgres:
-		errs = append(errs, p.validateDatabase("postgres", "postgresql"))
+	case KindPostgres, KindTrino:
+		errs = append(errs, p.validateDatabase())
 	default:
-		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s or %s", p.Kind, KindFiles, KindPostgres))
+		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s, %s or %s", p.Kind, KindFiles, KindPostgres, KindTrino))
 	}
 	if _, err := p.Location(); err != nil {
 		errs = append(errs, fmt.Errorf("source.timezone: %q is not a time zone; use an IANA name such as Europe/Berlin or UTC", p.Timezone))

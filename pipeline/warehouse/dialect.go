@@ -29,9 +29,11 @@ const (
 type dialect struct {
 	name     string
 	open     func(p source.Params) (*sql.DB, error)
-	options  *sql.TxOptions // nil: there are no transactions
-	session  []string       // statements that come first
-	fence    string         // ends a subquery whose columns are to be computed once a row, not wherever they are named
+	options  *sql.TxOptions    // nil: there are no transactions
+	session  []string          // statements that come first
+	explain  func(error) error // says more of an error; nil: it says enough
+	folded   bool              // names of columns are the same in capitals
+	fence    string            // ends a subquery whose columns are to be computed once a row, not wherever they are named
 	kind     func(databaseType string) kind
 	quote    func(identifier string) string
 	literal  func(text string) string
@@ -54,6 +56,8 @@ func dialectOf(kind string) dialect {
 	switch kind {
 	case source.KindPostgres:
 		return postgres()
+	case source.KindTrino:
+		return trinoDialect()
 	}
 	panic("warehouse: source.kind " + kind + " has no dialect")
 }

@@ -69,17 +69,31 @@ func Open(ctx context.Context, p source.Params, r Rules) (*Engine, error) {
 }
 
 func (e *Engine) begin(ctx context.Context) error {
-	tx, err := e.db.BeginTx(ctx, e.dialect.options)
-	if err != nil {
+	if err := e.connect(ctx); err != nil {
 		return e.fault("connect", err)
 	}
-	e.tx, e.end = tx, tx.Rollback // nothing was written
 	for _, s := range e.dialect.session {
-		if _, err := tx.ExecContext(ctx, s); err != nil {
+		if _, err := e.tx.ExecContext(ctx, s); err != nil {
 			return e.fault("prepare the session", err)
 		}
 	}
 	return nil
+}
+
+// connect begins a transaction, or takes a connection where there are none.
+func (e *Engine) connect(ctx context.Context) error {
+	if e.dialect.options == nil {
+		conn, err := e.db.Conn(ctx)
+		if err == nil {
+			e.tx, e.end = conn, conn.Close
+		}
+		return err
+	}
+	tx, err := e.db.BeginTx(ctx, e.dialect.options)
+	if err == nil {
+		e.tx, e.end = tx, tx.Rollback // nothing was written
+	}
+	return err
 }
 
 // Close ends the transaction and the connection.
@@ -93,6 +107,9 @@ func (e *Engine) Close() error {
 
 // fault says where and at what the database failed.
 func (e *Engine) fault(doing string, err error) error {
+	if e.dialect.explain != nil {
+		err = e.dialect.explain(err)
+	}
 	return fmt.Errorf("%s (source.kind: %s): %w", doing, e.params.Kind, err)
 }
 

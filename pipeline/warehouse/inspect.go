@@ -89,7 +89,9 @@ func (e *Engine) inspect(ctx context.Context, r *relation, key, name string, con
 // find looks for one column.
 func (e *Engine) find(key, ours, theirs string, named bool, types []*sql.ColumnType) (Column, error) {
 	c := Column{Name: ours, kind: absent, from: "NULL"}
-	i := slices.IndexFunc(types, func(t *sql.ColumnType) bool { return t.Name() == theirs })
+	i := slices.IndexFunc(types, func(t *sql.ColumnType) bool {
+		return t.Name() == theirs || e.dialect.folded && strings.EqualFold(t.Name(), theirs)
+	})
 	switch {
 	case i < 0 && (theirs == "" || ours == "known_at" && !named):
 		return c, nil

@@ -2,19 +2,20 @@ package warehouse
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"churn/pipeline"
 )
 
-// usersFound counts users by what is wrong with them.
+// usersFound counts users by what is wrong with them, and all.
 func (e *Engine) usersFound() string {
-	return query(e.checkedUsers()) + "SELECT rejects, remarks, count(*) FROM u3 GROUP BY rejects, remarks"
+	return query(e.checkedUsers()) + "SELECT grouping(rejects), rejects, remarks, count(*) FROM u3 GROUP BY GROUPING SETS ((rejects, remarks), ())"
 }
 
-// eventsFound counts events in one look at them, in four ways that grouping()
-// tells apart: by what is wrong with them; and the accepted ones by day and type,
-// by known day, with their first and last day, and by course.
+// eventsFound counts events in one look at them, in ways that grouping() tells
+// apart: by what is wrong with them; the accepted ones by day and type, by known
+// day, with their first day, and by course; and all.
 func (e *Engine) eventsFound() string {
 	accepted := func(x string) string { return "CASE WHEN rejects = 0 THEN " + x + " END" }
 	const keys = "rejects, remarks, on_day, of_kind, on_known, of_course"
@@ -22,7 +23,7 @@ func (e *Engine) eventsFound() string {
 		fmt.Sprintf("g0 AS (SELECT rejects, remarks, %s AS on_day, %s AS of_kind, %s AS on_known, %s AS of_course FROM e2)", accepted("day"), accepted("kind"), accepted("known"), accepted("course")),
 		fmt.Sprintf("g AS (SELECT %s, count(*) AS n FROM g0 GROUP BY %s)", keys, keys)) +
 		"SELECT grouping(rejects), grouping(on_day), grouping(on_known), grouping(of_course), " + keys + ", min(on_day), " + total("n") +
-		" FROM g GROUP BY GROUPING SETS ((rejects, remarks), (on_day, of_kind), (on_known), (of_course))"
+		" FROM g GROUP BY GROUPING SETS ((rejects, remarks), (on_day, of_kind), (on_known), (of_course), ())"
 }
 
 // samples finds rows that are in some groups, each given by a condition: the
@@ -104,7 +105,7 @@ func (e *Engine) inexact(q quantity) string {
 	if e.events.column(q.column).kind != decimal {
 		return ""
 	}
-	return fmt.Sprintf("%s AND %s * %d <> floor(%s * %d)", q.when, q.term, q.units, q.term, q.units)
+	return fmt.Sprintf("%s AND %s <> round(%s, %d)", q.when, q.term, q.term, len(strconv.FormatInt(q.units, 10))-1)
 }
 
 // facts adds up accepted events by user, day, known day, type and course, and

@@ -32,7 +32,7 @@ func (e *Engine) userFaults() []fault {
 		{"signup_date_parses", fmt.Sprintf("signup IS NULL OR signup > %d", e.rules.Today)},
 		{"plan_known", "plan NOT IN ('free', 'paid')"},
 		{"is_paid_binary", "paid NOT IN ('0', '1')"},
-		{mismatch, "rejects = 0 AND remarks = 0 AND (CASE WHEN plan = 'paid' THEN 1 ELSE 0 END) <> (CASE WHEN paid = '1' THEN 1 ELSE 0 END)"},
+		{mismatch, "r1 = 0 AND m1 = 0 AND (CASE WHEN plan = 'paid' THEN 1 ELSE 0 END) <> (CASE WHEN paid = '1' THEN 1 ELSE 0 END)"},
 		{repeatedUser, ""},
 	}
 }
@@ -135,16 +135,16 @@ const userColumns = "user_id, signup, plan, paid, country, source"
 func (e *Engine) checkedUsers() []string {
 	all := e.userFaults()
 	n := len(all) - 2 // then those that look at what the others found
-	again := "rejects"
+	again := ""
 	if !e.unique {
-		again += " + CASE WHEN rejects = 0 AND row_number() OVER (PARTITION BY user_id, CASE WHEN rejects = 0 THEN 1 ELSE 0 END ORDER BY signup, plan, paid, country, source) > 1" +
-			fmt.Sprintf(" THEN %d ELSE 0 END AS rejects", 1<<(n+1))
+		again = " + CASE WHEN r2 = 0 AND row_number() OVER (PARTITION BY user_id, CASE WHEN r2 = 0 THEN 1 ELSE 0 END ORDER BY signup, plan, paid, country, source) > 1" +
+			fmt.Sprintf(" THEN %d ELSE 0 END", 1<<(n+1))
 	}
 	return []string{
 		fmt.Sprintf("u0 AS (SELECT %s FROM %s%s)", e.userTerms(), e.users.from, e.dialect.fence),
-		fmt.Sprintf("u1 AS (SELECT u0.*, %s AS rejects, %s AS remarks FROM u0%s)", e.mask(all[:n], 0, true), e.mask(all[:n], 0, false), e.dialect.fence),
-		fmt.Sprintf("u2 AS (SELECT %s, signup_at, rejects + %s AS rejects, remarks + %s AS remarks FROM u1%s)", userColumns, e.mask(all[n:], n, true), e.mask(all[n:], n, false), e.dialect.fence),
-		fmt.Sprintf("u3 AS (SELECT %s, signup_at, %s, remarks FROM u2)", userColumns, again),
+		fmt.Sprintf("u1 AS (SELECT u0.*, %s AS r1, %s AS m1 FROM u0%s)", e.mask(all[:n], 0, true), e.mask(all[:n], 0, false), e.dialect.fence),
+		fmt.Sprintf("u2 AS (SELECT %s, signup_at, r1 + %s AS r2, m1 + %s AS remarks FROM u1%s)", userColumns, e.mask(all[n:], n, true), e.mask(all[n:], n, false), e.dialect.fence),
+		fmt.Sprintf("u3 AS (SELECT %s, signup_at, r2%s AS rejects, remarks FROM u2)", userColumns, again),
 	}
 }
 
@@ -244,9 +244,10 @@ func (e *Engine) textOf(c Column) string {
 }
 
 // whole reports whether ids are compared as whole numbers, which is quicker and
-// means the same: those of users where they are whole numbers in both tables.
+// means the same: those of users where they are of one type in both tables.
 func (e *Engine) whole(id string) bool {
-	return e.events.column(id).kind == integer && (id != "user_id" || e.users.column(id).kind == integer)
+	c := e.events.column(id)
+	return c.kind == integer && (id != "user_id" || e.users.column(id).Type == c.Type)
 }
 
 // idOf writes an id, as text if it is not whole.

@@ -19,9 +19,11 @@ type Tally struct {
 	Repeated       int64            // accepted events whose id stands elsewhere too
 	Alike          int64            // accepted events equal to another but for the id
 
-	events bool
-	faults []fault
-	found  []finding
+	events  bool
+	faults  []fault
+	found   []finding
+	counted int64 // rows of all findings
+	whole   bool  // the answer had a total
 }
 
 // finding is the number of rows of which the same is wrong.
@@ -31,8 +33,8 @@ func (f finding) has(bit int) bool { return (f.rejects|f.remarks)>>bit&1 == 1 }
 
 // take adds a finding.
 func (t *Tally) take(f finding) {
-	t.found = append(t.found, f)
-	if t.Rows += f.rows; f.rejects == 0 {
+	t.found, t.counted = append(t.found, f), t.counted+f.rows
+	if f.rejects == 0 {
 		t.Accepted += f.rows
 	}
 	for i, c := range t.faults {
@@ -40,6 +42,15 @@ func (t *Tally) take(f finding) {
 			t.Failed[c.check] += f.rows
 		}
 	}
+}
+
+// agree fails where findings and total do not: an answer may be cut so that no
+// one on the way notices.
+func (t *Tally) agree() error {
+	if !t.whole || t.counted != t.Rows {
+		return fmt.Errorf("the database counted %d rows in all, and %d by what is wrong with them: its answer was cut; run again", t.Rows, t.counted)
+	}
+	return nil
 }
 
 // accepted counts the accepted rows that have a bit.
@@ -58,6 +69,9 @@ type Histogram struct {
 	Last    pipeline.Date                   // last event day, NoDate without events
 	Starts  map[pipeline.Date]pipeline.Date // first event day by known day
 	Courses []string                        // in no order
+
+	counted [4]int64 // events in each way of counting
+	torn    int64    // events whose course has the separator in it
 }
 
 // Volume is the number of events of a type on a day.
@@ -71,13 +85,21 @@ type Volume struct {
 func (e *Engine) Users(ctx context.Context) (Tally, error) {
 	t := Tally{Failed: map[string]int64{}, faults: e.userFaults()}
 	err := e.ask(ctx, "check users", e.usersFound(), func(r *sql.Rows) error {
-		var f finding
-		if err := r.Scan(&f.rejects, &f.remarks, &f.rows); err != nil {
+		var total, rows int64
+		var rejects, remarks sql.NullInt64
+		if err := r.Scan(&total, &rejects, &remarks, &rows); err != nil {
 			return err
 		}
-		t.take(f)
+		if total == 0 {
+			t.take(finding{rejects.Int64, remarks.Int64, rows})
+		} else {
+			t.Rows, t.whole = rows, true
+		}
 		return nil
 	})
+	if err == nil {
+		err = t.agree()
+	}
 	e.unique = err == nil && t.Failed[repeatedUser] == 0
 	return t, err
 }
@@ -86,33 +108,16 @@ func (e *Engine) Users(ctx context.Context) (Tally, error) {
 // fails where a value cannot be had exactly.
 func (e *Engine) Events(ctx context.Context) (Tally, Histogram, error) {
 	t, h := Tally{Failed: map[string]int64{}, events: true, faults: e.eventFaults()}, Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}
-	torn := int64(0)
 	err := e.ask(ctx, "check events", e.eventsFound(), func(r *sql.Rows) error {
 		var c foundCells
 		if err := r.Scan(c.targets()...); err != nil {
 			return err
 		}
-		switch {
-		case c.byFault == 0:
-			t.take(finding{c.rejects.Int64, c.remarks.Int64, c.rows})
-		case c.byDay == 0 && c.day.Valid: // where it is not, events are rejected
-			h.Volumes = append(h.Volumes, Volume{pipeline.Date(c.day.Int32), uint8(c.kind.Int32), c.rows})
-			h.Last = max(h.Last, pipeline.Date(c.day.Int32))
-			if !e.pays(int(c.kind.Int32)) {
-				t.Plain += c.rows
-			}
-		case c.byKnown == 0 && c.known.Valid:
-			h.Starts[pipeline.Date(c.known.Int32)] = pipeline.Date(c.first.Int32)
-		case c.byCourse == 0 && c.course.String != "":
-			h.Courses = append(h.Courses, c.course.String)
-			if strings.Contains(c.course.String, separator) {
-				torn += c.rows
-			}
-		}
+		e.take(&t, &h, &c)
 		return nil
 	})
 	if err == nil {
-		err = e.exact(&t, torn)
+		err = errors.Join(t.agree(), h.agree(t.Rows), e.exact(&t, &h))
 	}
 	if err != nil {
 		return t, h, err
@@ -125,29 +130,78 @@ func (e *Engine) Events(ctx context.Context) (Tally, Histogram, error) {
 	return t, h, err
 }
 
-// foundCells is one row of eventsFound. Of each row the columns of one way to
-// count hold, which grouping() shows as 0.
+// take sorts one row of eventsFound into the tally or the histogram.
+func (e *Engine) take(t *Tally, h *Histogram, c *foundCells) {
+	day, known := pipeline.Date(c.day.Int32), pipeline.Date(c.known.Int32)
+	way := slices.Index(c.ways[:], 0)
+	switch way {
+	case byFault:
+		t.take(finding{c.rejects.Int64, c.remarks.Int64, c.rows})
+	case byDay:
+		if !c.day.Valid {
+			break // here and below: of events that are rejected
+		}
+		h.Volumes, h.Last = append(h.Volumes, Volume{day, uint8(c.kind.Int32), c.rows}), max(h.Last, day)
+		if !e.pays(int(c.kind.Int32)) {
+			t.Plain += c.rows
+		}
+	case byKnown:
+		if c.known.Valid {
+			h.Starts[known] = pipeline.Date(c.first.Int32)
+		}
+	case byCourse:
+		if c.course.String != "" {
+			h.Courses = append(h.Courses, c.course.String)
+		}
+		if strings.Contains(c.course.String, separator) {
+			h.torn += c.rows
+		}
+	default:
+		t.Rows, t.whole = c.rows, true
+		return
+	}
+	h.counted[way] += c.rows
+}
+
+// agree fails where the ways of counting disagree.
+func (h *Histogram) agree(rows int64) error {
+	if c := h.counted; c[byDay] != rows || c[byKnown] != rows || c[byCourse] != rows {
+		return fmt.Errorf("the database counted %d events in all, %d by day, %d by the day on which they became known and %d by course: its answer was cut; run again", rows, c[byDay], c[byKnown], c[byCourse])
+	}
+	return nil
+}
+
+// The ways of counting of eventsFound, in the order of its grouping() columns.
+const (
+	byFault = iota
+	byDay
+	byKnown
+	byCourse
+)
+
+// foundCells is one row of eventsFound. Of each row the columns of one way of
+// counting hold, for which grouping() is 0.
 type foundCells struct {
-	byFault, byDay, byKnown, byCourse int64
-	rejects, remarks                  sql.NullInt64
-	day, kind, known, first           sql.NullInt32
-	course                            sql.NullString
-	rows                              int64
+	ways                    [4]int64
+	rejects, remarks        sql.NullInt64
+	day, kind, known, first sql.NullInt32
+	course                  sql.NullString
+	rows                    int64
 }
 
 func (c *foundCells) targets() []any {
-	return []any{&c.byFault, &c.byDay, &c.byKnown, &c.byCourse, &c.rejects, &c.remarks, &c.day, &c.kind, &c.known, &c.course, &c.first, &c.rows}
+	return append(pointers(c.ways[:]), &c.rejects, &c.remarks, &c.day, &c.kind, &c.known, &c.course, &c.first, &c.rows)
 }
 
 // exact fails if some values are too fine, or would be torn apart in lists.
-func (e *Engine) exact(t *Tally, torn int64) (err error) {
+func (e *Engine) exact(t *Tally, h *Histogram) (err error) {
 	for i, q := range e.quantities() {
 		if n := t.accepted(len(t.faults) + i); n > 0 {
 			err = errors.Join(err, fmt.Errorf("source.events: %s has %d values that are no multiples of 1/%d, so that their sum would depend on who adds; round them in a view or a query", q.column, n, q.units))
 		}
 	}
-	if torn > 0 {
-		err = errors.Join(err, fmt.Errorf("source.events: course_id has the control character U+001F in %d events; replace it in a view or a query", torn))
+	if h.torn > 0 {
+		err = errors.Join(err, fmt.Errorf("source.events: course_id has the control character U+001F in %d events; replace it in a view or a query", h.torn))
 	}
 	return err
 }
@@ -191,10 +245,10 @@ func (e *Engine) Samples(ctx context.Context, t Tally) (map[string][][]string, e
 	out := map[string][][]string{}
 	if len(checks) > 0 {
 		err := e.texts(ctx, "sample rows that fail", e.samples(&t, groups), func(row []string) {
-			cells := row[:len(row)-len(checks)]
+			n := len(row) - len(groups)
 			for i, c := range checks {
-				if row[len(cells)+i] == "1" {
-					out[c] = append(out[c], cells)
+				if row[n+i] == "1" {
+					out[c] = append(out[c], row[:n])
 				}
 			}
 		})
@@ -202,11 +256,18 @@ func (e *Engine) Samples(ctx context.Context, t Tally) (map[string][][]string, e
 			return nil, err
 		}
 	}
-	if t.Repeated == 0 {
-		return out, nil
+	if t.Repeated > 0 {
+		checks = append(checks, repeatedEvent)
+		if err := e.texts(ctx, "sample ids that repeat", e.repeatedIDs(), func(row []string) { out[repeatedEvent] = append(out[repeatedEvent], row) }); err != nil {
+			return nil, err
+		}
 	}
-	err := e.texts(ctx, "sample ids that repeat", e.repeatedIDs(), func(row []string) { out[repeatedEvent] = append(out[repeatedEvent], row) })
-	return out, err
+	for _, c := range checks {
+		if len(out[c]) == 0 && e.rules.Examples > 0 {
+			return nil, e.fault("sample "+c, errors.New("no row fails, some did before: the tables change while they are read, or the answer was cut; run again"))
+		}
+	}
+	return out, nil
 }
 
 // failing is true for the rows that fail a check, as SQL.
