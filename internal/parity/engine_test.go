@@ -19,6 +19,7 @@ type engine struct {
 	url     string // source.url
 	secret  string // likewise, with a password (s3cret) that this database does not ask for
 	sink    bool   // it is a score.sink too
+	scratch string // source.scratch_schema
 	db      *sql.DB
 	schema  string                                       // what a schema is called in CREATE and DROP
 	cascade string                                       // what follows DROP SCHEMA where tables may be left
@@ -71,13 +72,16 @@ func (e *engine) room(t *testing.T) string {
 // load makes tables of the data, and returns where they are.
 func (e *engine) load(t *testing.T, d *data) source.Params {
 	t.Helper()
-	clock, number := asClock, d.numbers
+	id, clock, number := asText, asClock, d.numbers
 	if d.zoned {
 		clock = asInstant
 	}
+	if d.whole {
+		id = asInt
+	}
 	schema := e.room(t)
-	e.fill(t, schema+".users", source.UserColumns(), []string{asText, asDate, asText, asInt, asText, asText}, d.users)
-	e.fill(t, schema+".events", source.EventColumns(), []string{asText, asText, clock, asText, asText, number, number, number, clock}, d.events)
+	e.fill(t, schema+".users", source.UserColumns(), []string{id, asDate, asText, asInt, asText, asText}, d.users)
+	e.fill(t, schema+".events", source.EventColumns(), []string{id, id, clock, asText, asText, number, number, number, clock}, d.events)
 	return e.at(schema)
 }
 
@@ -91,7 +95,7 @@ func (e *engine) tables(t *testing.T, users []column, n int, events []column, m 
 }
 
 func (e *engine) at(schema string) source.Params {
-	return source.Params{Kind: e.kind, URL: e.url, Users: schema + ".users", Events: schema + ".events"}
+	return source.Params{Kind: e.kind, URL: e.url, Users: schema + ".users", Events: schema + ".events", ScratchSchema: e.scratch}
 }
 
 func (e *engine) compute(t *testing.T, table string, columns []column, n int) {

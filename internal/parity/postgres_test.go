@@ -101,16 +101,17 @@ func TestPostgresBreaks(t *testing.T) {
 		column{"event_time", asClock, func(i int) string { return few[2].value(i % fewEvents) }}, column{"course_id", asText, always(strings.Repeat("go", 250))}), events)
 	cancelled, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	lose := func() {
+		p.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'churn'")
+	}
+	scratch := p.room(t)
 	for name, test := range map[string]struct {
-		ctx   context.Context
-		crash func()
-	}{
-		"cancelled": {cancelled, cancel},
-		"lost": {t.Context(), func() {
-			p.exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'churn'")
-		}},
-	} {
+		ctx     context.Context
+		crash   func()
+		scratch string
+	}{"cancelled": {cancelled, cancel, ""}, "lost": {t.Context(), lose, ""}, "lost with staged rows": {t.Context(), lose, scratch}} {
 		t.Run(name, func(t *testing.T) {
+			at.ScratchSchema = test.scratch
 			db, result, in, header := p.opened(t, at)
 			stream, err := db.Features(test.ctx, in.Vocabulary, result.Courses, result.Repeats, validate.CompareIDs)
 			if err != nil {
@@ -131,7 +132,48 @@ func TestPostgresBreaks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			p.empty(t, scratch)
 		})
+	}
+}
+
+// The law: what is staged is what is read, and nothing is left.
+func TestPostgresStages(t *testing.T) {
+	p := openPostgres(t)
+	scratch := p.room(t)
+	for _, p.scratch = range []string{scratch, "pg_temp"} {
+		for name, d := range map[string]*data{"edges": edges(true), "random": random(1, "decimal")} {
+			t.Run(p.scratch+" "+name, func(t *testing.T) { same(t, p, d) })
+		}
+	}
+	p.empty(t, scratch)
+}
+
+// empty fails if there are tables in a schema.
+func (e *engine) empty(t *testing.T, schema string) {
+	t.Helper()
+	n := -1
+	if err := e.db.QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = '" + schema + "'::regnamespace").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d tables left in %s (%v)", n, schema, err)
+	}
+}
+
+// Who may read need not have any other right; who may not write into the schema
+// is told which setting asks for it.
+func TestPostgresReader(t *testing.T) {
+	p := openPostgres(t)
+	at := p.tables(t, userColumns(), fewUsers, eventColumns(), fewEvents)
+	schema, _, _ := strings.Cut(at.Users, ".")
+	role := schema + "_reader"
+	p.exec(t, "CREATE ROLE "+role+" LOGIN", "GRANT USAGE ON SCHEMA "+schema+" TO "+role, "GRANT SELECT ON ALL TABLES IN SCHEMA "+schema+" TO "+role)
+	t.Cleanup(func() { p.exec(t, "DROP OWNED BY "+role, "DROP ROLE "+role) })
+	at.URL = strings.Replace(at.URL, "churn@", role+"@", 1)
+	for scratch, want := range map[string]string{"": "", "pg_temp": "", schema: "source.scratch_schema: " + schema, "nowhere": "source.scratch_schema: nowhere"} {
+		at.ScratchSchema = scratch
+		got, err := fromTables(t.Context(), t, &data{zone: "UTC"}, at)
+		if want == "" && (err != nil || got.report.Events != fewEvents) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %d events, %v", scratch, got.report.Events, err)
+		}
 	}
 }
 

@@ -89,7 +89,8 @@ func (p Params) validateFiles() error {
 		}
 		return nil
 	}
-	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0))
+	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0),
+		set("scratch_schema", p.ScratchSchema != ""))
 }
 
 func (p Params) validateDatabase() error {
@@ -98,6 +99,9 @@ func (p Params) validateDatabase() error {
 		if strings.TrimSpace(r.relation) == "" {
 			errs = append(errs, fmt.Errorf("source.%s: name the table or view, such as public.%s, or give a query that begins with SELECT", r.key, r.key))
 		}
+	}
+	if p.ScratchSchema != "" && p.Kind != KindPostgres {
+		errs = append(errs, fmt.Errorf("source.scratch_schema: only %s takes back what was staged when a run ends or dies; leave it empty, and have a view or a table made there if source.events costs much", KindPostgres))
 	}
 	_, users := p.MapUsers()
 	_, events := p.MapEvents()

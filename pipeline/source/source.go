@@ -32,6 +32,8 @@ type Params struct {
 	UserColumns  []string `mapstructure:"user_columns"`  // contract=theirs; theirs empty = there is none
 	EventColumns []string `mapstructure:"event_columns"` // likewise
 	EventTypes   []string `mapstructure:"event_types"`   // theirs=contract
+	// ScratchSchema is where a database may stage what it has checked; empty = rights to read are enough.
+	ScratchSchema string `mapstructure:"scratch_schema"`
 }
 
 // Defaults returns the built-in parameters.

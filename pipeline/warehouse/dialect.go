@@ -43,10 +43,12 @@ type dialect struct {
 	day      func(wall string) string            // days since 1970-01-01
 	second   func(wall string) string            // without fractions of a second
 	fixed    func(x string, units int64, k kind) string
-	digits   func(x string) string    // the expression is not empty and only decimal digits
-	bytewise func(x string) string    // text that sorts by bytes
-	list     func(x string) string    // aggregate: the texts, which are distinct, joined by the separator
-	hash     func(xs []string) string // a whole number that is equal for equal values; NULL equals NULL. nil: to compare the values is as quick
+	digits   func(x string) string              // the expression is not empty and only decimal digits
+	bytewise func(x string) string              // text that sorts by bytes
+	list     func(x string) string              // aggregate: the texts, which are distinct, joined by the separator
+	stage    func(table, query string) []string // statements that put an answer into a new table of the transaction; nil: there are none
+	seal     string                             // statement after which the transaction only reads
+	hash     func(xs []string) string           // a whole number that is equal for equal values; NULL equals NULL. nil: to compare the values is as quick
 }
 
 // separator joins lists; ids of courses must not contain it.

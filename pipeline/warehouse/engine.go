@@ -39,6 +39,7 @@ type Engine struct {
 	end     func() error
 
 	users, events relation
+	staged        staged
 	unique        bool            // no accepted user stands more than once, as Users has found
 	occurs        map[string]bool // checks that some events fail, as Events has found
 }
@@ -89,9 +90,11 @@ func (e *Engine) connect(ctx context.Context) error {
 		}
 		return err
 	}
-	tx, err := e.db.BeginTx(ctx, e.dialect.options)
+	options := *e.dialect.options
+	options.ReadOnly = options.ReadOnly && e.params.ScratchSchema == ""
+	tx, err := e.db.BeginTx(ctx, &options)
 	if err == nil {
-		e.tx, e.end = tx, tx.Rollback // nothing was written
+		e.tx, e.end = tx, tx.Rollback // nothing was written that is to stay
 	}
 	return err
 }

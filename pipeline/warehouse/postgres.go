@@ -57,7 +57,15 @@ func postgres() dialect {
 		digits:   func(x string) string { return "(" + x + " <> '' AND translate(" + x + ", '0123456789', '') = '')" },
 		bytewise: func(x string) string { return x + ` COLLATE "C"` },
 		list:     func(x string) string { return "string_agg(" + x + ", chr(31))" },
-		hash:     func(xs []string) string { return "hash_record_extended(ROW(" + strings.Join(xs, ", ") + "), 0)" },
+		stage: func(table, query string) []string {
+			create := "CREATE UNLOGGED TABLE "
+			if strings.HasPrefix(table, `"pg_temp".`) {
+				create = "CREATE TABLE "
+			}
+			return []string{create + table + " AS " + query, "ANALYZE " + table}
+		},
+		seal: "SET TRANSACTION READ ONLY",
+		hash: func(xs []string) string { return "hash_record_extended(ROW(" + strings.Join(xs, ", ") + "), 0)" },
 	}
 }
 

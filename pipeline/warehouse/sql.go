@@ -133,6 +133,9 @@ const userColumns = "user_id, signup, plan, paid, country, source"
 
 // checkedUsers are the expressions u0 to u3.
 func (e *Engine) checkedUsers() []string {
+	if e.staged.users != "" {
+		return []string{from("u3", e.staged.users)}
+	}
 	all := e.userFaults()
 	n := len(all) - 2 // then those that look at what the others found
 	again := ""
@@ -164,6 +167,9 @@ const events1 = "e1 AS (SELECT e0.*, u.signup AS signup FROM e0 LEFT JOIN u ON u
 
 // checkedEvents are the expressions u0 to e2.
 func (e *Engine) checkedEvents() []string {
+	if e.staged.events != "" {
+		return []string{from("e2", e.staged.events)}
+	}
 	all := append(e.eventFaults(), e.eventMarks()...)
 	return append(e.acceptedUsers(), e.events0(), events1,
 		fmt.Sprintf("e2 AS (SELECT %s, %s, known_at, type, %s AS rejects, %s AS remarks FROM e1%s)", eventColumns, e.known(), e.mask(all, 0, true), e.mask(all, 0, false), e.dialect.fence))
@@ -172,20 +178,23 @@ func (e *Engine) checkedEvents() []string {
 // acceptedEvents are the expressions u0 to a, without e1 where no fault that
 // there is looks at users.
 func (e *Engine) acceptedEvents() []string {
-	steps, from, sound := append(e.acceptedUsers(), e.events0()), "e0", "1 = 1"
+	if e.staged.events != "" {
+		return append(e.acceptedUsers(), from("e2", e.staged.events), fmt.Sprintf("a AS (SELECT %s, known FROM e2 WHERE rejects = 0)", eventColumns))
+	}
+	steps, source, sound := append(e.acceptedUsers(), e.events0()), "e0", "1 = 1"
 	for _, f := range e.eventFaults() {
 		if !e.rejects(f) || !e.occurs[f.check] {
 			continue
 		}
 		sound += " AND NOT (" + f.when + ")" // where this is NULL, another check rejects the row
 		if strings.Contains(f.when, "signup") {
-			from = "e1"
+			source = "e1"
 		}
 	}
-	if from == "e1" {
+	if source == "e1" {
 		steps = append(steps, events1)
 	}
-	return append(steps, fmt.Sprintf("a AS (SELECT %s, %s FROM %s WHERE %s)", eventColumns, e.known(), from, sound))
+	return append(steps, fmt.Sprintf("a AS (SELECT %s, %s FROM %s WHERE %s)", eventColumns, e.known(), source, sound))
 }
 
 // known is the day on which an event became known.

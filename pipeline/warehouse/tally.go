@@ -82,9 +82,12 @@ type Volume struct {
 }
 
 // Users checks all users.
-func (e *Engine) Users(ctx context.Context) (Tally, error) {
-	t := Tally{Failed: map[string]int64{}, faults: e.userFaults()}
-	err := e.ask(ctx, "check users", e.usersFound(), func(r *sql.Rows) error {
+func (e *Engine) Users(ctx context.Context) (t Tally, err error) {
+	if e.staged.users, err = e.stage(ctx, e.checkedUsers(), "u3"); err != nil {
+		return t, err
+	}
+	t = Tally{Failed: map[string]int64{}, faults: e.userFaults()}
+	err = e.ask(ctx, "check users", e.usersFound(), func(r *sql.Rows) error {
 		var total, rows int64
 		var rejects, remarks sql.NullInt64
 		if err := r.Scan(&total, &rejects, &remarks, &rows); err != nil {
@@ -106,9 +109,15 @@ func (e *Engine) Users(ctx context.Context) (Tally, error) {
 
 // Events checks all events, and tells how the accepted ones lie in time. It
 // fails where a value cannot be had exactly.
-func (e *Engine) Events(ctx context.Context) (Tally, Histogram, error) {
-	t, h := Tally{Failed: map[string]int64{}, events: true, faults: e.eventFaults()}, Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}
-	err := e.ask(ctx, "check events", e.eventsFound(), func(r *sql.Rows) error {
+func (e *Engine) Events(ctx context.Context) (t Tally, h Histogram, err error) {
+	if e.staged.events, err = e.stage(ctx, e.checkedEvents(), "e2"); err == nil {
+		err = e.seal(ctx)
+	}
+	if err != nil {
+		return t, h, err
+	}
+	t, h = Tally{Failed: map[string]int64{}, events: true, faults: e.eventFaults()}, Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}
+	err = e.ask(ctx, "check events", e.eventsFound(), func(r *sql.Rows) error {
 		var c foundCells
 		if err := r.Scan(c.targets()...); err != nil {
 			return err
