@@ -52,6 +52,18 @@ func testProgram(t *testing.T, e *engine) {
 	said := run(bin, append(tables, "run-all")...)
 	again := run(bin, append(tables, "run-all")...)
 	shown := run(bin, append(tables, "config", "show")...)
+	doctor := func(more ...string) string {
+		c := exec.Command(bin, append(append(tables, more...), "doctor")...)
+		c.Dir = dir
+		out, _ := c.CombinedOutput() //nolint:errcheck // it fails, since the data is old
+		return string(out)
+	}
+	if out := doctor(); !strings.Contains(out, "have the columns that are needed, and can be read") || !strings.Contains(out, "prepared with the present settings") {
+		t.Errorf("doctor:\n%s", out)
+	}
+	if out := doctor("--set", "source.events="+at.Events+"_there_is_none"); !strings.Contains(out, "source.events (source.kind: "+e.kind+")") {
+		t.Errorf("doctor:\n%s", out)
+	}
 	for _, name := range []string{"processed/timelines.bin", "features/training_dataset.csv", "predictions/batch_predictions_latest.csv"} {
 		want, got := read(t, filepath.Join(dir, "data", name)), read(t, filepath.Join(dir, "tables", name))
 		if !bytes.Equal(want, got) {

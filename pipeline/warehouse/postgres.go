@@ -2,10 +2,12 @@ package warehouse
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"churn/pipeline/source"
@@ -27,6 +29,7 @@ func postgres() dialect {
 			}
 			return stdlib.OpenDB(*c), nil
 		},
+		explain: explainPostgres,
 		options: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		// The planner cannot know how many rows meet our conditions, takes them for
 		// few, and would loop over users for each event.
@@ -67,6 +70,29 @@ func postgres() dialect {
 		seal: "SET TRANSACTION READ ONLY",
 		hash: func(xs []string) string { return "hash_record_extended(ROW(" + strings.Join(xs, ", ") + "), 0)" },
 	}
+}
+
+// explainPostgres says what to do about the errors that settings and rights
+// cause.
+func explainPostgres(err error) error {
+	var said *pgconn.PgError
+	if !errors.As(err, &said) {
+		return err
+	}
+	advice := map[string]string{
+		"42P01": "name it as SCHEMA.TABLE, with its capitals, as psql shows it",
+		"3F000": "name a schema that there is",
+		"42501": "ask its owner: to read takes USAGE on the schema and SELECT on the tables, source.scratch_schema CREATE on that schema",
+		"28P01": "check user and password (source.url, PGPASSWORD or ~/.pgpass)",
+		"3D000": "check the name of the database in source.url",
+		"57014": "a statement_timeout or somebody has ended it; allow more by ?statement_timeout=MILLISECONDS in source.url, or narrow source.events by a query",
+		"53400": "ask for a higher temp_file_limit, or narrow source.events by a query",
+		"53100": "the database needs room for temporary files; narrow source.events by a query",
+	}[said.Code]
+	if advice == "" {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, advice)
 }
 
 func postgresKind(name string) kind {

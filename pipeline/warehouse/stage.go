@@ -29,6 +29,13 @@ func (e *Engine) stage(ctx context.Context, steps []string, step string) (string
 	return table, nil
 }
 
+// TryScratch tries whether source.scratch_schema takes a table. The table goes
+// with the transaction; nothing can be asked after an error.
+func (e *Engine) TryScratch(ctx context.Context) error {
+	_, err := e.stage(ctx, []string{"none AS (SELECT 1 AS one WHERE 1 = 0)"}, "none")
+	return err
+}
+
 // seal has the database refuse writes once all is staged.
 func (e *Engine) seal(ctx context.Context) error {
 	if e.params.ScratchSchema == "" {
