@@ -76,6 +76,16 @@ func testProgram(t *testing.T, e *engine) {
 	if e.sink {
 		e.sameRows(t, scores, readCSV(t, filepath.Join(dir, "data", "predictions", "batch_predictions_latest.csv")))
 	}
+	// Of many rows, those of the same users are learned from: a hash of the id decides.
+	few := []string{"--set", "train.max_rows=1000", "train"}
+	run(bin, append(files, few...)...)
+	run(bin, append(tables, few...)...)
+	if want, got := models(t, filepath.Join(dir, "artifacts")), models(t, filepath.Join(dir, "tables-artifacts")); len(want) < 4 || !slices.Equal(want, got) {
+		t.Errorf("%d models of files and %d of tables are not the same", len(want), len(got))
+	}
+	if report := read(t, filepath.Join(dir, "tables-artifacts", "metrics", "train_latest.json")); !bytes.Contains(report, []byte(`"sampled": true`)) {
+		t.Errorf("not sampled: %s", report[:min(len(report), 500)])
+	}
 	everything := said + again + shown
 	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err == nil && !e.IsDir() && path != bin {
@@ -86,6 +96,20 @@ func testProgram(t *testing.T, e *engine) {
 	if i := strings.Index(everything, "s3cret"); err != nil || i >= 0 {
 		t.Errorf("the password stands in what the program wrote (%v): %q", err, everything[max(0, i-300):max(0, i)])
 	}
+}
+
+// models returns all models of a registry.
+func models(t *testing.T, artifacts string) (out []string) {
+	t.Helper()
+	folders, err := os.ReadDir(filepath.Join(artifacts, "registry", "models"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		out = append(out, string(read(t, filepath.Join(artifacts, "registry", "models", f.Name(), "bundle.json"))))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // sameRows compares the scores of a table with those of a file of predictions.
