@@ -243,6 +243,10 @@ bench-health: build ## what data health finds on every day of three simulated po
 	  ./bin/churn $$set generate >/dev/null && ./bin/churn $$set prepare >/dev/null && go run ./bench/health $$dir/processed/timelines.bin || exit 1; \
 	  rm -r $$dir; done
 
+.PHONY: bench-postgres
+bench-postgres: build ## churn prepare from a PostgreSQL of its own beside files, and the memory of the program from 20,000 to 2,000,000 users (needs Debian's postgresql)
+	.ci/postgres/run go run ./bench/warehouse -churn ./bin/churn
+
 .PHONY: bench-peers
 bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own
 	go run ./bench/peers -churn ./bin/churn
