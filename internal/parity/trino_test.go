@@ -27,6 +27,7 @@ func openTrino(t *testing.T) *engine {
 	}
 	t.Cleanup(func() { db.Close() })
 	return &engine{kind: source.KindTrino, url: url, secret: url + "&extra_credentials=token:s3cret", sink: true, db: db, schema: "SCHEMA", cascade: " CASCADE",
+		busy: "SELECT count(*) FROM system.runtime.queries WHERE source = 'churn' AND state NOT IN ('FINISHED', 'FAILED')",
 		types: map[string]string{asText: "varchar", asInt: "integer", asDouble: "double", asDecimal: "decimal(28, 9)", asFiner: "decimal(28, 10)",
 			asTruth: "boolean", asDate: "date", asClock: "timestamp(6)", asInstant: "timestamp(6) with time zone"},
 		values: trinoRows}
