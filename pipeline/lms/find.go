@@ -2,6 +2,7 @@ package lms
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,8 @@ import (
 )
 
 // expand resolves paths, globs and folders to files, sorted by name. Of a folder
-// it takes those with one of the endings in their name.
+// and the folders in it, but for hidden ones, it takes those with one of the
+// endings in their name.
 func expand(patterns []string, endings ...string) (out []string, err error) {
 	if len(patterns) == 0 {
 		return nil, fmt.Errorf("no file is named; name files, a pattern or a folder")
@@ -44,15 +46,20 @@ func expandOne(pattern string, endings []string) ([]string, error) {
 }
 
 func expandFolder(dir string, endings []string) (out []string, err error) {
-	entries, err := os.ReadDir(dir)
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		ends := func(x string) bool { return strings.Contains(e.Name(), x) } // tracking.log-20260113.gz
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && path != dir && strings.HasPrefix(e.Name(), "."):
+			return fs.SkipDir
+		case !e.IsDir() && slices.ContainsFunc(endings, ends):
+			out = append(out, path)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	for _, e := range entries {
-		ends := func(x string) bool { return strings.Contains(e.Name(), x) } // tracking.log-20260113.gz
-		if !e.IsDir() && slices.ContainsFunc(endings, ends) {
-			out = append(out, filepath.Join(dir, e.Name()))
-		}
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s holds no file with one of %s in its name", dir, strings.Join(endings, ", "))
