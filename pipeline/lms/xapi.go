@@ -22,8 +22,7 @@ type xapiStatement struct {
 	Context   xapiContext    `json:"context"`
 	Timestamp string         `json:"timestamp"`
 	Stored    string         `json:"stored"`
-	More      jsontext.Value `json:"more"`       // of a result of a query
-	Inner     jsontext.Value `json:"statements"` // likewise
+	Inner     jsontext.Value `json:"statements"` // of a result of a query
 }
 
 type xapiThing struct {
