@@ -356,6 +356,28 @@ func TestMoodleRefusals(t *testing.T) {
 	}
 }
 
+// A folder stands for the files in it and below: not for hidden ones, nor for
+// others; and it may be a link, as volumes are.
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"b.log", "2026/01/a.log-20260101.gz", "2026/notes.txt", ".old/c.log"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	got, err := expand([]string{link}, ".log", ".json")
+	if want := []string{filepath.Join(link, "2026/01/a.log-20260101.gz"), filepath.Join(link, "b.log")}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+}
+
 // Aliases add names, change their meaning, and leave them out.
 func TestAliases(t *testing.T) {
 	p := Defaults()
