@@ -15,19 +15,22 @@ import (
 // engine is a database under test. What differs from one to another stands in
 // its fields; the laws are one code for all.
 type engine struct {
-	kind    string // source.kind
-	url     string // source.url
-	secret  string // likewise, with a password (s3cret) that this database does not ask for
-	sink    bool   // it is a score.sink too
-	scratch string // source.scratch_schema
-	db      *sql.DB
-	schema  string                                       // what a schema is called in CREATE and DROP
-	cascade string                                       // what follows DROP SCHEMA where tables may be left
-	storage string                                       // what follows the columns of CREATE TABLE
-	types   map[string]string                            // its name for each type below
-	cell    func(value, name string) string              // a literal of a type of that name
-	values  func(names []string, rows [][]string) string // what follows INSERT INTO table, for types of those names; nil: VALUES with cells
-	next    atomic.Int64
+	kind     string // source.kind
+	url      string // source.url
+	secret   string // likewise, with a password (s3cret) that this database does not ask for
+	sink     bool   // it is a score.sink too
+	snapshot bool   // all queries of a run see the same rows
+	scratch  string // source.scratch_schema
+	busy     string // query that counts the queries, or connections, of the program
+	lose     string // statement that ends the connections of the program; empty: there are none
+	db       *sql.DB
+	schema   string                                       // what a schema is called in CREATE and DROP
+	cascade  string                                       // what follows DROP SCHEMA where tables may be left
+	storage  string                                       // what follows the columns of CREATE TABLE
+	types    map[string]string                            // its name for each type below
+	cell     func(value, name string) string              // a literal of a type of that name
+	values   func(names []string, rows [][]string) string // what follows INSERT INTO table, for types of those names; nil: VALUES with cells
+	next     atomic.Int64
 }
 
 // The types of columns. All but required texts may be NULL.
@@ -48,6 +51,22 @@ const (
 type column struct {
 	name, as string
 	value    func(i int) string
+}
+
+// connect opens the database of an environment variable, which a make target
+// sets.
+func connect(t *testing.T, driver, variable, target string) (url string, db *sql.DB) {
+	t.Helper()
+	url = os.Getenv(variable)
+	if url == "" {
+		t.Skipf("%s is not set; `make %s` starts a database of its own and sets it", variable, target)
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return url, db
 }
 
 // exec runs statements.
@@ -155,6 +174,8 @@ func laws(t *testing.T, e *engine) {
 	t.Run("refuses", func(t *testing.T) { testRefuses(t, e) })
 	t.Run("mapping", func(t *testing.T) { testMapping(t, e) })
 	t.Run("program", func(t *testing.T) { testProgram(t, e) })
+	t.Run("changes", func(t *testing.T) { testChanges(t, e) })
+	t.Run("breaks", func(t *testing.T) { testBreaks(t, e) })
 	if e.sink {
 		t.Run("sink", func(t *testing.T) { testSink(t, e) })
 	}
