@@ -1,10 +1,11 @@
 package parity
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,51 +24,85 @@ func text(s string) func(io.Writer) error {
 	}
 }
 
-// The law: a replacement is whole or not at all; rights stay; a table that is
-// not ours is not touched.
-func TestPostgresSink(t *testing.T) {
-	p := openPostgres(t)
-	schema := fmt.Sprintf("parity_%d_%d", os.Getpid(), p.next.Add(1))
-	role := schema + "_reader"
-	p.exec(t, "CREATE SCHEMA "+schema, "CREATE ROLE "+role, "CREATE TABLE "+schema+".accounts AS SELECT 1 AS user_id")
-	t.Cleanup(func() { p.exec(t, "DROP SCHEMA "+schema+" CASCADE", "DROP ROLE "+role) })
-	sink := warehouse.Sink{URL: p.url, Table: schema + ".Scores"}
-	holds := func(want string) {
+// scores reads a table of sinkSchema in the order of rank.
+func (e *engine) scores(t *testing.T, name string) (out []string) {
+	t.Helper()
+	rows, err := e.db.Query(`SELECT user_id, as_of_date, risk, "rank" FROM ` + name + ` ORDER BY "rank"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var user string
+		var at sql.NullTime
+		var risk sql.NullFloat64
+		var rank int
+		if err := rows.Scan(&user, &at, &risk, &rank); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, fmt.Sprint(user, "|", at.Time.Format("2006-01-02"), "|", risk.Float64, risk.Valid, "|", rank))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// The law: a replacement is whole or not at all; a table that is not ours is
+// not touched.
+func testSink(t *testing.T, e *engine) {
+	schema := e.room(t)
+	e.fill(t, schema+".accounts", []string{"user_id"}, []string{asInt}, [][]string{{"1"}})
+	sink := warehouse.Sink{Kind: e.kind, URL: e.url, Table: schema + ".Scores"}
+	holds := func(want ...string) {
 		t.Helper()
-		var got string
-		query := fmt.Sprintf(`SELECT coalesce(string_agg(concat_ws('|', user_id, as_of_date, coalesce(risk::text, 'null'), rank), ';' ORDER BY rank), '') FROM %s."Scores"`, schema)
-		if err := p.db.QueryRow(query).Scan(&got); err != nil || got != want {
-			t.Errorf("%q, want %q (%v)", got, want, err)
+		if got := e.scores(t, schema+`."Scores"`); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 	replace := func(write func(io.Writer) error) error {
 		_, err := sink.Replace(t.Context(), sinkSchema(), write)
 		return err
 	}
-	if rows, err := sink.Replace(t.Context(), sinkSchema(), text("u1,2026-01-01,0.25,1\n\"a \"\"b\"\", c\",2026-01-01,,2\n,2026-01-01,1,3\n")); err != nil || rows != 3 {
+	if rows, err := sink.Replace(t.Context(), sinkSchema(), text("u1,2026-01-01,0.25,1\n\"a \"\"b\"\", c'\",2026-01-01,,2\n,2026-01-01,1,3\n")); err != nil || rows != 3 {
 		t.Fatal(rows, err)
 	}
-	first := `u1|2026-01-01|0.25|1;a "b", c|2026-01-01|null|2;|2026-01-01|1|3`
-	holds(first)
-	p.exec(t, fmt.Sprintf(`GRANT SELECT ON %s."Scores" TO %s`, schema, role))
-
+	first := []string{"u1|2026-01-01|0.25 true|1", `a "b", c'|2026-01-01|0 false|2`, "|2026-01-01|1 true|3"}
+	holds(first...)
 	if err := replace(func(w io.Writer) error { return errors.Join(text("u9,2026-01-02,0.5,1\n")(w), errors.New("broken")) }); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("a part was taken for the whole: %v", err)
 	}
 	if err := replace(text("u9,2026-01-02,much,1\n")); err == nil {
 		t.Error("a bad row was taken")
 	}
-	holds(first)
+	holds(first...)
 	if err := replace(text("u2,2026-01-02,0.5,1\n")); err != nil {
 		t.Fatal(err)
 	}
-	holds("u2|2026-01-02|0.5|1")
-	var allowed bool
-	if err := p.db.QueryRow(fmt.Sprintf(`SELECT has_table_privilege('%s', '%s."Scores"', 'SELECT')`, role, schema)).Scan(&allowed); err != nil || !allowed {
-		t.Errorf("the reader may not read any more (%v)", err)
-	}
+	holds("u2|2026-01-02|0.5 true|1")
 	sink.Table = schema + ".accounts"
 	if err := replace(text("")); err == nil || !strings.Contains(err.Error(), "will not be dropped") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Rights on the table stay.
+func TestPostgresSinkKeepsRights(t *testing.T) {
+	e := openPostgres(t)
+	schema := e.room(t)
+	role := schema + "_reader"
+	sink := warehouse.Sink{Kind: e.kind, URL: e.url, Table: schema + ".scores"}
+	replace := func() {
+		if _, err := sink.Replace(t.Context(), sinkSchema(), text("u1,2026-01-01,0.25,1\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace()
+	e.exec(t, "CREATE ROLE "+role, fmt.Sprintf("GRANT SELECT ON %s.scores TO %s", schema, role))
+	t.Cleanup(func() { e.exec(t, "DROP OWNED BY "+role, "DROP ROLE "+role) })
+	replace()
+	var allowed bool
+	if err := e.db.QueryRow(fmt.Sprintf(`SELECT has_table_privilege('%s', '%s.scores', 'SELECT')`, role, schema)).Scan(&allowed); err != nil || !allowed {
+		t.Errorf("the reader may not read any more (%v)", err)
 	}
 }

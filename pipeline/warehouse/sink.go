@@ -13,8 +13,8 @@ import (
 	"churn/internal/table"
 )
 
-// Sink is a table of PostgreSQL that is replaced whole.
-type Sink struct{ URL, Table string }
+// Sink is a table of a database that is replaced whole.
+type Sink struct{ Kind, URL, Table string }
 
 // Replace puts the rows that write gives as CSV text, without a header, into
 // the table, in place of all that was there: they are copied into a new table

@@ -1,0 +1,147 @@
+package parity
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"churn/pipeline/source"
+)
+
+// engine is a database under test. What differs from one to another stands in
+// its fields; the laws are one code for all.
+type engine struct {
+	kind    string // source.kind
+	url     string // source.url
+	secret  string // likewise, with a password (s3cret) that this database does not ask for
+	sink    bool   // it is a score.sink too
+	db      *sql.DB
+	schema  string                          // what a schema is called in CREATE and DROP
+	cascade string                          // what follows DROP SCHEMA where tables may be left
+	storage string                          // what follows the columns of CREATE TABLE
+	types   map[string]string               // its name for each type below
+	cell    func(value, name string) string // a literal of a type of that name
+	next    atomic.Int64
+}
+
+// The types of columns. All but required texts may be NULL.
+const (
+	asText    = "text"
+	asInt     = "int"
+	asDouble  = "double"
+	asDecimal = "decimal" // at least 9 digits after the point
+	asFiner   = "finer"   // at least 10
+	asTruth   = "truth"
+	asDate    = "date"
+	asClock   = "clock"   // microseconds, without a zone
+	asInstant = "instant" // microseconds, with a zone
+)
+
+// column is a column of a table: its name, its type, and the text of its value
+// in row i, from 1; "" is NULL.
+type column struct {
+	name, as string
+	value    func(i int) string
+}
+
+// exec runs statements.
+func (e *engine) exec(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := e.db.Exec(s); err != nil {
+			t.Fatalf("%s: %v", s[:min(len(s), 300)], err)
+		}
+	}
+}
+
+// room makes a schema for one test.
+func (e *engine) room(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("parity_%d_%d", os.Getpid(), e.next.Add(1))
+	e.exec(t, "CREATE "+e.schema+" "+name)
+	t.Cleanup(func() { e.exec(t, "DROP "+e.schema+" "+name+e.cascade) })
+	return name
+}
+
+// load makes tables of the data, and returns where they are.
+func (e *engine) load(t *testing.T, d *data) source.Params {
+	t.Helper()
+	clock, number := asClock, d.numbers
+	if d.zoned {
+		clock = asInstant
+	}
+	schema := e.room(t)
+	e.fill(t, schema+".users", source.UserColumns(), []string{asText, asDate, asText, asInt, asText, asText}, d.users)
+	e.fill(t, schema+".events", source.EventColumns(), []string{asText, asText, clock, asText, asText, number, number, number, clock}, d.events)
+	return e.at(schema)
+}
+
+// tables makes two tables of n rows each, and returns where they are.
+func (e *engine) tables(t *testing.T, users []column, n int, events []column, m int) source.Params {
+	t.Helper()
+	schema := e.room(t)
+	e.compute(t, schema+".users", users, n)
+	e.compute(t, schema+".events", events, m)
+	return e.at(schema)
+}
+
+func (e *engine) at(schema string) source.Params {
+	return source.Params{Kind: e.kind, URL: e.url, Users: schema + ".users", Events: schema + ".events"}
+}
+
+func (e *engine) compute(t *testing.T, table string, columns []column, n int) {
+	t.Helper()
+	var names, types []string
+	for _, c := range columns {
+		names, types = append(names, c.name), append(types, c.as)
+	}
+	rows := make([][]string, n)
+	for i := range rows {
+		for _, c := range columns {
+			rows[i] = append(rows[i], c.value(i+1))
+		}
+	}
+	e.fill(t, table, names, types, rows)
+}
+
+// fill makes a table and writes rows into it.
+func (e *engine) fill(t *testing.T, table string, names, types []string, rows [][]string) {
+	t.Helper()
+	columns := make([]string, len(names))
+	for i, name := range names {
+		columns[i] = `"` + name + `" ` + e.types[types[i]]
+	}
+	e.exec(t, "CREATE TABLE "+table+" ("+strings.Join(columns, ", ")+")"+e.storage)
+	for len(rows) > 0 {
+		n := min(len(rows), 500)
+		var values []string
+		for _, row := range rows[:n] {
+			cells := make([]string, len(row))
+			for i, c := range row {
+				if cells[i] = "NULL"; c != "" {
+					cells[i] = e.cell(c, e.types[types[i]])
+				}
+			}
+			values = append(values, "("+strings.Join(cells, ", ")+")")
+		}
+		e.exec(t, "INSERT INTO "+table+" VALUES "+strings.Join(values, ", "))
+		rows = rows[n:]
+	}
+}
+
+// quoted is a literal in standard SQL.
+func quoted(value string) string { return "'" + strings.ReplaceAll(value, "'", "''") + "'" }
+
+// laws are those that every engine keeps.
+func laws(t *testing.T, e *engine) {
+	t.Run("same", func(t *testing.T) { suite(t, e) })
+	t.Run("refuses", func(t *testing.T) { testRefuses(t, e) })
+	t.Run("mapping", func(t *testing.T) { testMapping(t, e) })
+	t.Run("program", func(t *testing.T) { testProgram(t, e) })
+	if e.sink {
+		t.Run("sink", func(t *testing.T) { testSink(t, e) })
+	}
+}
