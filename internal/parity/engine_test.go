@@ -23,6 +23,7 @@ type engine struct {
 	cascade string                          // what follows DROP SCHEMA where tables may be left
 	storage string                          // what follows the columns of CREATE TABLE
 	types   map[string]string               // its name for each type below
+	clock   func(zone string) string        // its type for the times of a zone, where it has none without; nil: types knows one
 	cell    func(value, name string) string // a literal of a type of that name
 	next    atomic.Int64
 }
@@ -72,6 +73,8 @@ func (e *engine) load(t *testing.T, d *data) source.Params {
 	clock, number := asClock, d.numbers
 	if d.zoned {
 		clock = asInstant
+	} else if e.clock != nil {
+		e.types[asClock] = e.clock(d.zone)
 	}
 	schema := e.room(t)
 	e.fill(t, schema+".users", source.UserColumns(), []string{asText, asDate, asText, asInt, asText, asText}, d.users)

@@ -15,8 +15,9 @@ import (
 
 // The kinds of sources.
 const (
-	KindFiles    = "files"    // CSV and Parquet files, read in process
-	KindPostgres = "postgres" // tables of PostgreSQL, aggregated there
+	KindFiles      = "files"      // CSV and Parquet files, read in process
+	KindPostgres   = "postgres"   // tables of PostgreSQL, aggregated there
+	KindClickHouse = "clickhouse" // tables of ClickHouse, likewise
 )
 
 // Params says where the raw data is.
@@ -49,8 +50,10 @@ func (p Params) Validate() error {
 		errs = append(errs, p.validateFiles())
 	case KindPostgres:
 		errs = append(errs, p.validateDatabase("postgres", "postgresql"))
+	case KindClickHouse:
+		errs = append(errs, p.validateDatabase("clickhouse", "http", "https"))
 	default:
-		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s or %s", p.Kind, KindFiles, KindPostgres))
+		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s, %s or %s", p.Kind, KindFiles, KindPostgres, KindClickHouse))
 	}
 	if _, err := p.Location(); err != nil {
 		errs = append(errs, fmt.Errorf("source.timezone: %q is not a time zone; use an IANA name such as Europe/Berlin or UTC", p.Timezone))

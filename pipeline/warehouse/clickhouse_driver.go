@@ -1,0 +1,102 @@
+package warehouse
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// clickhouseConnector opens connections that give each query an id, and kill it
+// where its answer is not read to the end: the server may sit behind a proxy
+// that does not tell it when we are gone.
+type clickhouseConnector struct{ driver.Connector }
+
+func (c clickhouseConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, clickhouseFault(err)
+	}
+	return clickhouseConn{conn, c}, nil
+}
+
+type clickhouseConn struct {
+	driver.Conn
+	connector clickhouseConnector
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c clickhouseConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	r := &clickhouseRows{connector: c.connector, id: "churn-" + rand.Text()}
+	ctx, r.cancel = context.WithCancel(ctx)
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ch.Context(ctx, ch.WithQueryID(r.id)), query, args)
+	if err != nil {
+		if ctx.Err() != nil {
+			r.kill()
+		}
+		r.cancel()
+		return nil, clickhouseFault(err)
+	}
+	r.Rows = rows
+	return r, nil
+}
+
+// clickhouseRows is the answer to one query.
+type clickhouseRows struct {
+	driver.Rows
+	connector clickhouseConnector
+	id        string
+	cancel    context.CancelFunc
+	ended     bool
+}
+
+func (r *clickhouseRows) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	r.ended = r.ended || errors.Is(err, io.EOF)
+	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is a cut answer
+		return clickhouseFault(err)
+	}
+	return err
+}
+
+// Close stops a query that has more to say: the client would read all of it.
+func (r *clickhouseRows) Close() error {
+	r.cancel()
+	err := r.Rows.Close()
+	if !r.ended {
+		r.kill()
+		return nil // the fault is that we left
+	}
+	return err
+}
+
+// kill asks the server, over a connection of its own, to stop the query. It is
+// best effort: whether the query is still there, nobody knows.
+func (r *clickhouseRows) kill() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := r.connector.Connector.Connect(ctx)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.(driver.ExecerContext).ExecContext(ctx, "KILL QUERY WHERE query_id = '"+r.id+"' ASYNC", nil) //nolint:errcheck // see above
+}
+
+// clickhouseFault says in words what the client and the server have numbers for.
+func clickhouseFault(err error) error {
+	var e *ch.Exception
+	const readonly = 164
+	switch {
+	case errors.Is(err, driver.ErrBadConn): // the client says no more
+		return errors.New("the connection was lost before the answer was whole")
+	case errors.As(err, &e) && e.Code == readonly:
+		return fmt.Errorf("%w; the user must have readonly = 2 or 0: with 1 a query cannot bring settings, on which the exactness of the answer depends", err)
+	}
+	return err
+}
