@@ -57,8 +57,9 @@ type clickhouseRows struct {
 
 func (r *clickhouseRows) Next(dest []driver.Value) error {
 	err := r.Rows.Next(dest)
-	r.ended = r.ended || errors.Is(err, io.EOF)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is a cut answer
+	var refused *ch.Exception
+	r.ended = r.ended || err == io.EOF || errors.As(err, &refused) //nolint:errorlint // a wrapped one is a cut answer
+	if err != io.EOF {                                             //nolint:errorlint // likewise
 		return clickhouseFault(err)
 	}
 	return err

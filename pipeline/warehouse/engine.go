@@ -37,6 +37,7 @@ type Engine struct {
 	db      *sql.DB
 	tx      querier
 	end     func() error
+	counted int64 // accepted events, by Events
 
 	users, events relation
 }
@@ -145,6 +146,7 @@ func (e *Engine) Events(ctx context.Context) (t Tally, err error) {
 		return t, err
 	}
 	t.Accepted, t.Plain, t.Repeated = accepted[0], accepted[1], accepted[0]-accepted[2]
+	e.counted = t.Accepted
 	if err := e.exact(accepted[3:]); err != nil {
 		return t, err
 	}
@@ -197,8 +199,8 @@ func pointers[T any](values []T) []any {
 	return out
 }
 
-// Samples returns the first rows that fail a check, by id: their columns in
-// the order of the contract, as texts.
+// Samples returns the first rows that fail a check that some rows fail, by id:
+// their columns in the order of the contract, as texts.
 func (e *Engine) Samples(ctx context.Context, check string) (out [][]string, err error) {
 	err = e.ask(ctx, "sample "+check, e.samples(check), func(r *sql.Rows) error {
 		names, err := r.Columns()
@@ -216,6 +218,9 @@ func (e *Engine) Samples(ctx context.Context, check string) (out [][]string, err
 		out = append(out, row)
 		return nil
 	})
+	if err == nil && len(out) == 0 && e.rules.Examples > 0 {
+		err = e.fault("sample "+check, errors.New("no row fails, some did before: the tables change while they are read, or the answer was cut; run again"))
+	}
 	return out, err
 }
 
@@ -233,26 +238,40 @@ type Volume struct {
 	Count int64
 }
 
-// Histograms counts accepted events by day, type and known day.
+// Histograms counts accepted events by day, type and known day. It fails where
+// the counts do not add up to what Events counted.
 func (e *Engine) Histograms(ctx context.Context) (Histogram, error) {
-	h := Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}
+	h, total := Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}, int64(0)
 	err := e.ask(ctx, "count by day", e.volumes(), func(r *sql.Rows) error {
 		var v Volume
-		defer func() { h.Volumes = append(h.Volumes, v) }()
-		return r.Scan(&v.Day, &v.Type, &v.Count)
+		err := r.Scan(&v.Day, &v.Type, &v.Count)
+		h.Volumes, total = append(h.Volumes, v), total+v.Count
+		return err
 	})
-	if err != nil {
+	if err = e.whole("count by day", total, err); err != nil {
 		return h, err
 	}
+	total = 0
 	err = e.ask(ctx, "find the first day", e.starts(), func(r *sql.Rows) error {
 		var known, first, last pipeline.Date
-		if err := r.Scan(&known, &first, &last); err != nil {
+		var n int64
+		if err := r.Scan(&known, &first, &last, &n); err != nil {
 			return err
 		}
-		h.Starts[known], h.Last = first, max(h.Last, last)
+		h.Starts[known], h.Last, total = first, max(h.Last, last), total+n
 		return nil
 	})
-	return h, err
+	return h, e.whole("find the first day", total, err)
+}
+
+// whole compares a sum over the rows of an answer with what Events counted: an
+// answer may be cut so that no one on the way notices, and without transactions
+// the tables may change. It returns err where there is one.
+func (e *Engine) whole(doing string, total int64, err error) error {
+	if err == nil && total != e.counted {
+		return e.fault(doing, fmt.Errorf("%d events, %d were counted before: the tables change while they are read, or the answer was cut; run again", total, e.counted))
+	}
+	return err
 }
 
 // Courses lists the courses of accepted events, in no order.

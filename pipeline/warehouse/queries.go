@@ -96,9 +96,9 @@ func (e *Engine) volumes() string {
 	return e.with() + "SELECT day, kind, count(*) FROM a GROUP BY day, kind ORDER BY day, kind"
 }
 
-// starts finds the first day of the data by known day.
+// starts finds the first day of the data by known day, and counts.
 func (e *Engine) starts() string {
-	return e.with() + "SELECT known, min(day), max(day) FROM a GROUP BY known ORDER BY known"
+	return e.with() + "SELECT known, min(day), max(day), count(*) FROM a GROUP BY known ORDER BY known"
 }
 
 // courses lists the courses of accepted events.
