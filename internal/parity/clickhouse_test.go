@@ -1,14 +1,22 @@
 package parity
 
 import (
+	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	_ "github.com/ClickHouse/clickhouse-go/v2"
 
+	"churn/pipeline/prepare"
 	"churn/pipeline/source"
+	"churn/pipeline/validate"
 )
 
 // openClickHouse connects to the engine of CHURN_CLICKHOUSE_URL.
@@ -37,3 +45,137 @@ func openClickHouse(t *testing.T) *engine {
 }
 
 func TestClickHouse(t *testing.T) { laws(t, openClickHouse(t)) }
+
+// The law: numbers that have no place in whole units are rejected as in files,
+// and disturb no sum.
+func TestClickHouseOddNumbers(t *testing.T) {
+	c := openClickHouse(t)
+	for numbers, odd := range map[string][]string{
+		"double":  {"NaN", "Inf", "-Inf", "1e300", "-1e300", "-0", "1e-320", "1000000.0000000001"},
+		"decimal": {"99999999999999999999999999999", "-99999999999999999999999999999", "99999999999999999999999999999.999999999", "0.000000001", "1000000.000000001"},
+	} {
+		d := random(1, numbers)
+		for i, x := range odd {
+			for place := 5; place < 8; place++ {
+				row := slices.Clone(d.events[i*3+place])
+				row[0], row[place] = fmt.Sprint("odd", i, place), x
+				d.events = append(d.events, row)
+			}
+		}
+		t.Run(numbers, func(t *testing.T) {
+			files := fromFiles(t, d)
+			tables, err := fromTables(t.Context(), t, d, c.load(t, d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareReports(t, files, tables)
+			if files.report.Timelines != tables.report.Timelines {
+				t.Errorf("files %+v, tables %+v", files.report, tables.report)
+			}
+		})
+	}
+}
+
+// The law: a value is the same whatever its type, also where columns have the
+// names of our terms and views the defaults of joins.
+func TestClickHouseTypes(t *testing.T) {
+	c := openClickHouse(t)
+	plain := c.tables(t, userColumns(), fewUsers, eventColumns(), fewEvents)
+	schema := c.room(t)
+	c.exec(t, "CREATE VIEW "+schema+".users AS SELECT toInt128(u.user_id) AS day, toDateTime64(u.signup_date, 3, 'UTC') AS signup, toLowCardinality(assumeNotNull(u.plan)) AS paid, "+
+		"CAST(u.is_paid AS Enum8('0' = 0, '1' = 1)) AS plan, toFixedString(assumeNotNull(u.country), 4) AS source, u.marketing_source AS country FROM "+plain.Users+" AS u",
+		"CREATE VIEW "+schema+".events AS SELECT toUInt64(assumeNotNull(e.event_id)) AS user_id, toFixedString(toString(assumeNotNull(u.user_id)), 9) AS event_id, "+
+			"toDateTime(e.event_time, 'Asia/Kolkata') AS kind, CAST(e.event_type AS Enum16('login' = 7)) AS \"f_odd \\\\ name\", CAST(e.course_id AS LowCardinality(Nullable(String))) AS minutes, "+
+			"toDecimal128(e.watch_minutes, 12) AS score, CAST(e.quiz_score AS Nullable(Decimal(67, 38))) AS amount, toFloat32(e.amount) AS watch_minutes "+
+			"FROM "+plain.Events+" AS e LEFT JOIN "+plain.Users+" AS u ON u.user_id = e.user_id")
+	typed := c.at(schema)
+	typed.UserColumns = []string{"user_id=day", "signup_date=signup", "plan=paid", "is_paid=plan", "country=source", "marketing_source=country"}
+	typed.EventColumns = []string{"event_id=user_id", "user_id=event_id", "event_time=kind", `event_type=f_odd \ name`, "course_id=minutes", "watch_minutes=score", "quiz_score=amount", "amount=watch_minutes"}
+	want, err := fromTables(t.Context(), t, &data{zone: "UTC"}, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := fromTables(t.Context(), t, &data{zone: "UTC"}, typed)
+	if err != nil || want.report.Timelines != got.report.Timelines || got.report.Events != fewEvents {
+		t.Errorf("%+v, want %+v (%v)", got.report, want.report, err)
+	}
+}
+
+// What a profile or the address would cut off in silence is an error.
+func TestClickHouseLimits(t *testing.T) {
+	c := openClickHouse(t)
+	plain := c.tables(t, userColumns(), fewUsers, eventColumns(), fewEvents)
+	for limit, want := range map[string]string{
+		"max_rows_to_read=100&read_overflow_mode=break":             "TOO_MANY_ROWS",
+		"max_rows_to_group_by=20&group_by_overflow_mode=any":        "TOO_MANY_ROWS",
+		"max_result_rows=10&result_overflow_mode=break":             "TOO_MANY_ROWS",
+		"max_rows_in_join=10&join_overflow_mode=break":              "SET_SIZE_LIMIT_EXCEEDED",
+		"max_rows_in_distinct=1&count_distinct_implementation=uniq": "",
+		"join_use_nulls=1&cast_keep_nullable=1&prefer_column_name_to_alias=1&aggregate_functions_null_for_empty=1&transform_null_in=1": "",
+	} {
+		t.Run(limit, func(t *testing.T) {
+			at := plain
+			at.URL += "?" + limit
+			out, err := fromTables(t.Context(), t, &data{zone: "UTC"}, at)
+			if want == "" && (err != nil || out.report.Events != fewEvents) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%+v, %v, want %q", out.report, err, want)
+			}
+		})
+	}
+}
+
+// The law: tables that change while they are read are an error, since there is
+// no snapshot.
+func TestClickHouseChanges(t *testing.T) {
+	c := openClickHouse(t)
+	for name, change := range map[string]string{
+		"event":   "INSERT INTO %[2]s SELECT 5000 + event_id, user_id, event_time, event_type, course_id, watch_minutes, quiz_score, amount FROM %[2]s WHERE event_id = 1",
+		"user":    "INSERT INTO %[1]s SELECT 5000 + user_id, signup_date, plan, is_paid, country, marketing_source FROM %[1]s WHERE user_id = 1",
+		"no user": "ALTER TABLE %[1]s DELETE WHERE user_id = 7 SETTINGS mutations_sync = 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := c.tables(t, userColumns(), fewUsers, eventColumns(), fewEvents)
+			db, result, in, header := c.opened(t, at)
+			c.exec(t, fmt.Sprintf(change, at.Users, at.Events))
+			stream, err := db.Features(t.Context(), in.Vocabulary, result.Courses, result.Repeats, validate.CompareIDs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := prepare.RunFrom(t.Context(), stream, result, in.Vocabulary, header, prepare.Params{}, outputs(t.TempDir()), nil); err == nil || !strings.Contains(err.Error(), "tables change while they are read") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// The law: a stream that is cancelled is an error, and leaves no output and no
+// query behind.
+func TestClickHouseCancelled(t *testing.T) {
+	c := openClickHouse(t)
+	const users, events = 20_000, 20_000 // rows that do not fit into the buffers on the way
+	few := eventColumns()
+	at := c.tables(t, userColumns(), users, with(few, column{"user_id", asInt, func(i int) string { return strconv.Itoa(i%users + 1) }},
+		column{"event_time", asClock, func(i int) string { return few[2].value(i % fewEvents) }}), events)
+	at.Events = "SELECT * REPLACE (repeat(course_id, 2000) AS course_id) FROM " + at.Events
+	db, result, in, header := c.opened(t, at)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := db.Features(ctx, in.Vocabulary, result.Courses, result.Repeats, validate.CompareIDs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := outputs(t.TempDir())
+	_, err = prepare.RunFrom(ctx, &breaking{stream: stream, at: 1000, crash: cancel}, result, in.Vocabulary, header, prepare.Params{}, out, nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out.Timelines), "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	stream.Close()
+	for busy := 2; busy > 1; { // ends by the test's own deadline if the query goes on; one is this query
+		if err := c.db.QueryRow("SELECT count() FROM system.processes").Scan(&busy); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
