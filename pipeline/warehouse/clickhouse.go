@@ -63,6 +63,9 @@ func openClickHouse(p source.Params) (*sql.DB, error) {
 		o.ReadTimeout = 24 * time.Hour
 	}
 	o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"churn", "1"})
+	if _, set := o.Settings["max_block_size"]; !set {
+		o.Settings["max_block_size"] = 8192 // rows; the client holds a few blocks, and the server's 65,409 take 200 MB
+	}
 	maps.Copy(o.Settings, clickhouseSettings())
 	return sql.OpenDB(clickhouseConnector{Connector: ch.Connector(o)}), nil
 }
