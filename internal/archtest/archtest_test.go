@@ -36,6 +36,7 @@ func onlyIn() map[string][]string {
 		"go.etcd.io/bbolt":                    {"internal/serving/snapshot"},
 		"github.com/jackc/pgx/v5":             {"pipeline/warehouse", "internal/parity"},
 		"github.com/ClickHouse/clickhouse-go": {"pipeline/warehouse", "internal/parity"},
+		"github.com/trinodb/trino-go-client":  {"pipeline/warehouse", "internal/parity"},
 		"github.com/RoaringBitmap/roaring":    {"internal/serving/snapshot"},
 		"gocloud.dev":                         {"registry/store"},
 		"golang.org/x/oauth2":                 {"registry/store"},

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,12 +20,13 @@ type engine struct {
 	secret  string // likewise, with a password (s3cret) that this database does not ask for
 	sink    bool   // it is a score.sink too
 	db      *sql.DB
-	schema  string                          // what a schema is called in CREATE and DROP
-	cascade string                          // what follows DROP SCHEMA where tables may be left
-	storage string                          // what follows the columns of CREATE TABLE
-	types   map[string]string               // its name for each type below
-	clock   func(zone string) string        // its type for the times of a zone, where it has none without; nil: types knows one
-	cell    func(value, name string) string // a literal of a type of that name
+	schema  string                                       // what a schema is called in CREATE and DROP
+	cascade string                                       // what follows DROP SCHEMA where tables may be left
+	storage string                                       // what follows the columns of CREATE TABLE
+	types   map[string]string                            // its name for each type below
+	clock   func(zone string) string                     // its type for the times of a zone, where it has none without; nil: types knows one
+	cell    func(value, name string) string              // a literal of a type of that name
+	values  func(names []string, rows [][]string) string // what follows INSERT INTO table, for types of those names; nil: VALUES with cells
 	next    atomic.Int64
 }
 
@@ -113,26 +115,34 @@ func (e *engine) compute(t *testing.T, table string, columns []column, n int) {
 // fill makes a table and writes rows into it.
 func (e *engine) fill(t *testing.T, table string, names, types []string, rows [][]string) {
 	t.Helper()
-	columns := make([]string, len(names))
+	columns, theirs := make([]string, len(names)), make([]string, len(names))
 	for i, name := range names {
-		columns[i] = `"` + name + `" ` + e.types[types[i]]
+		theirs[i] = e.types[types[i]]
+		columns[i] = `"` + name + `" ` + theirs[i]
 	}
 	e.exec(t, "CREATE TABLE "+table+" ("+strings.Join(columns, ", ")+")"+e.storage)
-	for len(rows) > 0 {
-		n := min(len(rows), 500)
-		var values []string
-		for _, row := range rows[:n] {
-			cells := make([]string, len(row))
-			for i, c := range row {
-				if cells[i] = "NULL"; c != "" {
-					cells[i] = e.cell(c, e.types[types[i]])
-				}
-			}
-			values = append(values, "("+strings.Join(cells, ", ")+")")
-		}
-		e.exec(t, "INSERT INTO "+table+" VALUES "+strings.Join(values, ", "))
-		rows = rows[n:]
+	values := e.values
+	if values == nil {
+		values = e.cells
 	}
+	for part := range slices.Chunk(rows, 500) {
+		e.exec(t, "INSERT INTO "+table+" "+values(theirs, part))
+	}
+}
+
+// cells writes rows as literals.
+func (e *engine) cells(names []string, rows [][]string) string {
+	var out []string
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, c := range row {
+			if cells[i] = "NULL"; c != "" {
+				cells[i] = e.cell(c, names[i])
+			}
+		}
+		out = append(out, "("+strings.Join(cells, ", ")+")")
+	}
+	return "VALUES " + strings.Join(out, ", ")
 }
 
 // quoted is a literal in standard SQL.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,7 +121,7 @@ func TestPostgresBreaks(t *testing.T) {
 			if err == nil {
 				t.Error("a part was taken for the whole")
 			}
-			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out.Timelines), "*")); len(left) > 0 {
+			if left := filesBeside(out.Timelines); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 			stream.Close()

@@ -56,6 +56,15 @@ func outputs(dir string) prepare.Outputs {
 	return prepare.Outputs{Format: table.CSV, Timelines: at("timelines.bin"), UserDaily: at("user_daily.csv"), UsersClean: at("users_clean.csv")}
 }
 
+// filesBeside lists all files in the folder of a file.
+func filesBeside(path string) []string {
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	if err != nil {
+		panic(err)
+	}
+	return files
+}
+
 // fromFiles runs validate and prepare in process.
 func fromFiles(t *testing.T, d *data) prepared {
 	t.Helper()

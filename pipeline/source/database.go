@@ -85,18 +85,20 @@ func (p Params) MapEventTypes() (out []EventType, err error) {
 func (p Params) validateFiles() error {
 	set := func(key string, is bool) error {
 		if is {
-			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s)", key, KindPostgres)
+			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s, %s or %s)", key, KindPostgres, KindTrino, KindClickHouse)
 		}
 		return nil
 	}
 	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0))
 }
 
-func (p Params) validateDatabase(schemes ...string) error {
+// validateDatabase checks the address, which is to look like form, and what
+// stands where.
+func (p Params) validateDatabase(form string, schemes ...string) error {
 	var errs []error
 	address, err := url.Parse(p.URL)
 	if p.URL == "" || err != nil || !slices.Contains(schemes, address.Scheme) { // the URL may hold a password: it is not shown
-		errs = append(errs, fmt.Errorf("source.url: it is not the address of a database of kind %s; write %s://USER@HOST/DATABASE (best in the environment: CHURN_SOURCE_URL)", p.Kind, schemes[0]))
+		errs = append(errs, fmt.Errorf("source.url: it is not the address of a database of kind %s; write %s (best in the environment: CHURN_SOURCE_URL)", p.Kind, form))
 	}
 	for _, r := range []struct{ key, relation string }{{"users", p.Users}, {"events", p.Events}} {
 		if strings.TrimSpace(r.relation) == "" {
@@ -109,11 +111,30 @@ func (p Params) validateDatabase(schemes ...string) error {
 	return errors.Join(append(errs, users, events, types)...)
 }
 
+// PasswordInClear refuses an address of Trino, which the setting key holds, that
+// would send a password without encryption.
+func PasswordInClear(kind, key, address string) error {
+	at, err := url.Parse(address)
+	if err != nil || kind != KindTrino || at.Scheme != "http" {
+		return nil
+	}
+	if _, has := at.User.Password(); has {
+		return fmt.Errorf("%s: Trino takes passwords by https only; write https://USER@HOST:PORT, or leave out the password", key)
+	}
+	return nil
+}
+
 // Place tells people, and manifests, where a relation is, without the password.
 func (p Params) Place(relation string) string {
 	address, err := url.Parse(p.URL)
 	if err != nil {
 		return p.Kind + ": " + relation
 	}
-	return p.Kind + "://" + address.Host + address.Path + ": " + strings.Join(strings.Fields(relation), " ")
+	where := address.Host + address.Path
+	for _, part := range []string{"catalog", "schema"} { // of Trino
+		if v := address.Query().Get(part); v != "" {
+			where += "/" + v
+		}
+	}
+	return p.Kind + "://" + where + ": " + strings.Join(strings.Fields(relation), " ")
 }

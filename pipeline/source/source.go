@@ -17,6 +17,7 @@ import (
 const (
 	KindFiles      = "files"      // CSV and Parquet files, read in process
 	KindPostgres   = "postgres"   // tables of PostgreSQL, aggregated there
+	KindTrino      = "trino"      // tables of Trino, likewise
 	KindClickHouse = "clickhouse" // tables of ClickHouse, likewise
 )
 
@@ -49,11 +50,13 @@ func (p Params) Validate() error {
 	case KindFiles:
 		errs = append(errs, p.validateFiles())
 	case KindPostgres:
-		errs = append(errs, p.validateDatabase("postgres", "postgresql"))
+		errs = append(errs, p.validateDatabase("postgres://USER@HOST/DATABASE", "postgres", "postgresql"))
+	case KindTrino:
+		errs = append(errs, p.validateDatabase("http://USER@HOST:PORT?catalog=CATALOG&schema=SCHEMA, or https with a password", "http", "https"), PasswordInClear(p.Kind, "source.url", p.URL))
 	case KindClickHouse:
-		errs = append(errs, p.validateDatabase("clickhouse", "http", "https"))
+		errs = append(errs, p.validateDatabase("clickhouse://USER@HOST:PORT/DATABASE, or http or https", "clickhouse", "http", "https"))
 	default:
-		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s, %s or %s", p.Kind, KindFiles, KindPostgres, KindClickHouse))
+		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s, %s, %s or %s", p.Kind, KindFiles, KindPostgres, KindTrino, KindClickHouse))
 	}
 	if _, err := p.Location(); err != nil {
 		errs = append(errs, fmt.Errorf("source.timezone: %q is not a time zone; use an IANA name such as Europe/Berlin or UTC", p.Timezone))

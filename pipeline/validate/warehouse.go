@@ -103,13 +103,16 @@ func (w *tables) checkEvents(result *Result) error {
 		return err
 	}
 	result.Repeats = t.Repeated > 0
-	return w.look(result)
+	return w.look(result, t.Accepted)
 }
 
 // look takes in how accepted events lie in time, and the courses.
-func (w *tables) look(result *Result) error {
+func (w *tables) look(result *Result, accepted int64) error {
 	h, err := w.db.Histograms(w.ctx)
 	if err != nil {
+		return err
+	}
+	if err := h.Agree(accepted); err != nil {
 		return err
 	}
 	for _, x := range h.Volumes {

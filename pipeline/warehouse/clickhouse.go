@@ -2,6 +2,8 @@ package warehouse
 
 import (
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -27,6 +29,7 @@ func clickhouse() dialect {
 	return dialect{
 		name:     source.KindClickHouse,
 		open:     openClickHouse,
+		explain:  explainClickHouse,
 		describe: func(from string) string { return "DESCRIBE TABLE (SELECT * FROM " + from + ")" },
 		kind:     clickhouseKind,
 		quote:    func(name string) string { return `"` + clickhouseEscape(name, `"`) + `"` },
@@ -127,6 +130,19 @@ func clickhouseFixed(x string, units int64, k kind) string {
 		return fmt.Sprintf("toInt256(floor(%s * %d + toDecimal32('0.5', 1)))", x, units)
 	}
 	return fmt.Sprintf("toInt64(%s) * %d", x, units)
+}
+
+// explainClickHouse says in words what the client and the server have numbers for.
+func explainClickHouse(err error) error {
+	const readonly = 164
+	var said *ch.Exception
+	switch {
+	case errors.Is(err, driver.ErrBadConn): // the client says no more
+		return explained{"the connection was lost before the answer was whole; run the same command again", err}
+	case errors.As(err, &said) && said.Code == readonly:
+		return fmt.Errorf("%w; the user must have readonly = 2 or 0: with 1 a query cannot bring settings, on which the exactness of the answer depends", err)
+	}
+	return err
 }
 
 // clickhouseKind reads a type such as LowCardinality(Nullable(String)).

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -20,7 +19,7 @@ type clickhouseConnector struct{ driver.Connector }
 func (c clickhouseConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, clickhouseFault(err)
+		return nil, err
 	}
 	return clickhouseConn{conn, c}, nil
 }
@@ -40,7 +39,7 @@ func (c clickhouseConn) QueryContext(ctx context.Context, query string, args []d
 			r.kill()
 		}
 		r.cancel()
-		return nil, clickhouseFault(err)
+		return nil, err
 	}
 	r.Rows = rows
 	return r, nil
@@ -59,9 +58,6 @@ func (r *clickhouseRows) Next(dest []driver.Value) error {
 	err := r.Rows.Next(dest)
 	var refused *ch.Exception
 	r.ended = r.ended || err == io.EOF || errors.As(err, &refused) //nolint:errorlint // a wrapped one is a cut answer
-	if err != io.EOF {                                             //nolint:errorlint // likewise
-		return clickhouseFault(err)
-	}
 	return err
 }
 
@@ -87,17 +83,4 @@ func (r *clickhouseRows) kill() {
 	}
 	defer conn.Close()
 	conn.(driver.ExecerContext).ExecContext(ctx, "KILL QUERY WHERE query_id = '"+r.id+"' ASYNC", nil) //nolint:errcheck // see above
-}
-
-// clickhouseFault says in words what the client and the server have numbers for.
-func clickhouseFault(err error) error {
-	var e *ch.Exception
-	const readonly = 164
-	switch {
-	case errors.Is(err, driver.ErrBadConn): // the client says no more
-		return errors.New("the connection was lost before the answer was whole")
-	case errors.As(err, &e) && e.Code == readonly:
-		return fmt.Errorf("%w; the user must have readonly = 2 or 0: with 1 a query cannot bring settings, on which the exactness of the answer depends", err)
-	}
-	return err
 }

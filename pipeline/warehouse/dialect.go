@@ -30,6 +30,8 @@ type dialect struct {
 	open     func(p source.Params) (*sql.DB, error)
 	options  *sql.TxOptions           // nil: there are no transactions
 	session  []string                 // statements that come first
+	explain  func(error) error        // says more of an error; nil: it says enough
+	folded   bool                     // names of columns are the same in capitals
 	fence    string                   // ends a subquery whose columns are to be computed once a row, not wherever they are named
 	describe func(from string) string // query for names and types of columns; nil: its answers have them also without rows
 	kind     func(databaseType string) kind
@@ -54,6 +56,8 @@ func dialectOf(kind string) dialect {
 	switch kind {
 	case source.KindPostgres:
 		return postgres()
+	case source.KindTrino:
+		return trinoDialect()
 	case source.KindClickHouse:
 		return clickhouse()
 	}

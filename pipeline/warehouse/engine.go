@@ -37,7 +37,6 @@ type Engine struct {
 	db      *sql.DB
 	tx      querier
 	end     func() error
-	counted int64 // accepted events, by Events
 
 	users, events relation
 }
@@ -68,17 +67,31 @@ func Open(ctx context.Context, p source.Params, r Rules) (*Engine, error) {
 }
 
 func (e *Engine) begin(ctx context.Context) error {
-	tx, err := e.db.BeginTx(ctx, e.dialect.options)
-	if err != nil {
+	if err := e.connect(ctx); err != nil {
 		return e.fault("connect", err)
 	}
-	e.tx, e.end = tx, tx.Rollback // nothing was written
 	for _, s := range e.dialect.session {
-		if _, err := tx.ExecContext(ctx, s); err != nil {
+		if _, err := e.tx.ExecContext(ctx, s); err != nil {
 			return e.fault("prepare the session", err)
 		}
 	}
 	return nil
+}
+
+// connect begins a transaction, or takes a connection where there are none.
+func (e *Engine) connect(ctx context.Context) error {
+	if e.dialect.options == nil {
+		conn, err := e.db.Conn(ctx)
+		if err == nil {
+			e.tx, e.end = conn, conn.Close
+		}
+		return err
+	}
+	tx, err := e.db.BeginTx(ctx, e.dialect.options)
+	if err == nil {
+		e.tx, e.end = tx, tx.Rollback // nothing was written
+	}
+	return err
 }
 
 // Close ends the transaction and the connection.
@@ -92,6 +105,9 @@ func (e *Engine) Close() error {
 
 // fault says where and at what the database failed.
 func (e *Engine) fault(doing string, err error) error {
+	if e.dialect.explain != nil {
+		err = e.dialect.explain(err)
+	}
 	return fmt.Errorf("%s (source.kind: %s): %w", doing, e.params.Kind, err)
 }
 
@@ -146,7 +162,6 @@ func (e *Engine) Events(ctx context.Context) (t Tally, err error) {
 		return t, err
 	}
 	t.Accepted, t.Plain, t.Repeated = accepted[0], accepted[1], accepted[0]-accepted[2]
-	e.counted = t.Accepted
 	if err := e.exact(accepted[3:]); err != nil {
 		return t, err
 	}
@@ -229,6 +244,7 @@ type Histogram struct {
 	Volumes []Volume
 	Last    pipeline.Date                   // last event day, NoDate without events
 	Starts  map[pipeline.Date]pipeline.Date // first event day by known day
+	known   int64                           // events of all known days
 }
 
 // Volume is the number of events of a type on a day.
@@ -238,40 +254,45 @@ type Volume struct {
 	Count int64
 }
 
-// Histograms counts accepted events by day, type and known day. It fails where
-// the counts do not add up to what Events counted.
+// Histograms counts accepted events by day, type and known day.
 func (e *Engine) Histograms(ctx context.Context) (Histogram, error) {
-	h, total := Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}, int64(0)
+	h := Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}
 	err := e.ask(ctx, "count by day", e.volumes(), func(r *sql.Rows) error {
 		var v Volume
-		err := r.Scan(&v.Day, &v.Type, &v.Count)
-		h.Volumes, total = append(h.Volumes, v), total+v.Count
-		return err
+		defer func() { h.Volumes = append(h.Volumes, v) }()
+		return r.Scan(&v.Day, &v.Type, &v.Count)
 	})
-	if err = e.whole("count by day", total, err); err != nil {
+	if err != nil {
 		return h, err
 	}
-	total = 0
 	err = e.ask(ctx, "find the first day", e.starts(), func(r *sql.Rows) error {
 		var known, first, last pipeline.Date
-		var n int64
-		if err := r.Scan(&known, &first, &last, &n); err != nil {
+		var count int64
+		if err := r.Scan(&known, &first, &last, &count); err != nil {
 			return err
 		}
-		h.Starts[known], h.Last, total = first, max(h.Last, last), total+n
+		h.Starts[known], h.Last, h.known = first, max(h.Last, last), h.known+count
 		return nil
 	})
-	return h, e.whole("find the first day", total, err)
+	return h, err
 }
 
-// whole compares a sum over the rows of an answer with what Events counted: an
-// answer may be cut so that no one on the way notices, and without transactions
-// the tables may change. It returns err where there is one.
-func (e *Engine) whole(doing string, total int64, err error) error {
-	if err == nil && total != e.counted {
-		return e.fault(doing, fmt.Errorf("%d events, %d were counted before: the tables change while they are read, or the answer was cut; run again", total, e.counted))
+// Agree fails where the counts are of other events than were accepted: a
+// database without transactions shows each query what there is at the moment,
+// and an answer may be cut so that no one on the way notices.
+func (h *Histogram) Agree(accepted int64) error {
+	total := int64(0)
+	for _, v := range h.Volumes {
+		total += v.Count
 	}
-	return err
+	const advice = "the tables change while they are read; run again, or name a snapshot of them in source.events"
+	if total != accepted {
+		return fmt.Errorf("%d events were counted by day, %d were accepted before: %s", total, accepted, advice)
+	}
+	if h.known != accepted {
+		return fmt.Errorf("%d events were counted by the days on which they became known, %d were accepted before: %s", h.known, accepted, advice)
+	}
+	return nil
 }
 
 // Courses lists the courses of accepted events, in no order.

@@ -117,7 +117,9 @@ func (e *Engine) columns(ctx context.Context, r *relation) (out []found, err err
 // find looks for one column.
 func (e *Engine) find(key, ours, theirs string, named bool, all []found) (Column, error) {
 	c := Column{Name: ours, kind: absent, from: "NULL"}
-	i := slices.IndexFunc(all, func(f found) bool { return f.name == theirs })
+	i := slices.IndexFunc(all, func(f found) bool {
+		return f.name == theirs || e.dialect.folded && strings.EqualFold(f.name, theirs)
+	})
 	switch {
 	case i < 0 && (theirs == "" || ours == "known_at" && !named):
 		return c, nil

@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"churn/pipeline"
@@ -83,7 +84,7 @@ func (e *Engine) inexact(q quantity) string {
 	if e.events.column(q.column).kind != decimal {
 		return "1 = 0"
 	}
-	return fmt.Sprintf("%s AND %s * %d <> floor(%s * %d)", q.when, q.term, q.units, q.term, q.units)
+	return fmt.Sprintf("%s AND %s <> round(%s, %d)", q.when, q.term, q.term, len(strconv.FormatInt(q.units, 10))-1)
 }
 
 // alike counts the accepted events that are equal to another but for their id.

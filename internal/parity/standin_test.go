@@ -1,0 +1,221 @@
+package parity
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"churn/pipeline/source"
+)
+
+// standIn plays the coordinator of a Trino that has so many users, each with
+// one login, and no other rows. It answers every question of the engine in
+// pages, the first of which has no rows, as Trino does.
+type standIn struct {
+	*httptest.Server
+	users int
+	fault func(q *asked, page int, w http.ResponseWriter, r *http.Request) bool // takes over the answer of a page
+
+	mu      sync.Mutex
+	queries []*asked
+	killed  []string
+}
+
+// asked is a query. Its answer is pages of rows.
+type asked struct {
+	id, kind string
+	columns  []string
+	pages    [][][]any
+	ended    bool // the last page was given
+}
+
+const rowsPerPage = 5
+
+func newStandIn(t *testing.T) *standIn {
+	s := &standIn{users: 30, fault: func(*asked, int, http.ResponseWriter, *http.Request) bool { return false }}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// at is where the tables are. A request is repeated once.
+func (s *standIn) at() source.Params {
+	return source.Params{Kind: source.KindTrino, URL: strings.Replace(s.URL, "//", "//reader@", 1) + "?catalog=lake&schema=portal&request_retry_max_attempts=2", Users: "users", Events: "events"}
+}
+
+func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case r.Method == http.MethodDelete:
+		s.killed = append(s.killed, path.Base(r.URL.Path))
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == http.MethodPost:
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		q := s.asks(string(text))
+		q.id = fmt.Sprintf("20260601_000000_%05d_tests", len(s.queries))
+		s.queries = append(s.queries, q)
+		s.give(w, q, 0, nil)
+	default: // /v1/statement/executing/ID/PAGE
+		number, err := strconv.Atoi(path.Base(r.URL.Path))
+		if err != nil {
+			panic(err)
+		}
+		id := path.Base(path.Dir(r.URL.Path))
+		q := s.queries[slices.IndexFunc(s.queries, func(q *asked) bool { return q.id == id })]
+		if s.fault(q, number, w, r) {
+			return
+		}
+		var rows [][]any
+		if number > 1 && number-2 < len(q.pages) {
+			rows = q.pages[number-2]
+		}
+		s.give(w, q, number, rows)
+	}
+}
+
+// give answers with a page. Page 0 is the answer to the statement, page 1 has
+// the columns, and rows follow from page 2.
+func (s *standIn) give(w http.ResponseWriter, q *asked, number int, rows [][]any) {
+	state, p := "RUNNING", map[string]any{"id": q.id}
+	if number < len(q.pages)+1 {
+		p["nextUri"] = fmt.Sprintf("%s/v1/statement/executing/%s/%d", s.URL, q.id, number+1)
+	} else {
+		state, q.ended = "FINISHED", true
+	}
+	if number > 0 {
+		p["columns"] = q.described()
+	}
+	if len(rows) > 0 {
+		p["data"] = rows
+	}
+	p["stats"] = map[string]any{"state": state}
+	reply(w, p)
+}
+
+func reply(w http.ResponseWriter, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		panic(err)
+	}
+}
+
+// described tells names and types of the columns.
+func (q *asked) described() (out []any) {
+	for i, name := range q.columns {
+		kind := "bigint"
+		if len(q.pages) > 0 {
+			if _, is := q.pages[0][0][i].(string); is {
+				kind = "varchar"
+			}
+		}
+		if q.kind == "inspect" {
+			name, kind, _ = strings.Cut(name, " ")
+		}
+		out = append(out, map[string]any{"name": name, "type": kind, "typeSignature": map[string]any{"rawType": kind, "arguments": []any{}}})
+	}
+	return out
+}
+
+// asks finds out what a query is about, and answers it.
+func (s *standIn) asks(query string) *asked {
+	is := func(part string) bool { return strings.Contains(query, part) }
+	row := func(int) []any { return nil }
+	q, n := &asked{}, 1
+	day := int64(today()) - 60
+	switch {
+	case is(`"users" AS q WHERE 1 = 0`):
+		return &asked{kind: "inspect", columns: []string{"user_id varchar", "signup_date date", "plan varchar", "is_paid boolean", "country varchar", "marketing_source varchar"}}
+	case is(`"events" AS q WHERE 1 = 0`):
+		return &asked{kind: "inspect", columns: []string{"event_id varchar", "user_id varchar", "event_time timestamp", "event_type varchar", "course_id varchar", "watch_minutes double", "quiz_score double", "amount double"}}
+	case is("LEFT JOIN d ON"):
+		q.kind, n, row = "facts", s.users, func(i int) []any { return factsOf(selected(query), i, day) }
+	case is("GROUP BY day, kind"):
+		q.kind, row = "volumes", func(int) []any { return []any{day, 0, s.users} }
+	case is("GROUP BY known"):
+		q.kind, row = "starts", func(int) []any { return []any{day, day, day, s.users} }
+	case is("SELECT DISTINCT course"):
+		q.kind, row = "courses", func(int) []any { return []any{"go"} }
+	case is("AS same"):
+		q.kind, row = "alike", func(int) []any { return []any{0} }
+	default:
+		q.kind, row = "tally", func(int) []any { return s.tally(selected(query)) }
+	}
+	var rows [][]any
+	for i := range n {
+		rows = append(rows, row(i))
+	}
+	q.columns = make([]string, len(rows[0]))
+	for page := range slices.Chunk(rows, rowsPerPage) {
+		q.pages = append(q.pages, page)
+	}
+	return q
+}
+
+// tally counts all rows where they are all that counts, and none of a fault.
+func (s *standIn) tally(columns []string) (out []any) {
+	for _, c := range columns {
+		n := 0
+		if strings.HasPrefix(c, "count(") || strings.Contains(c, "usable = 1") || strings.Contains(c, "NOT (kind IN") {
+			n = s.users
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// factsOf is the row of a user.
+func factsOf(columns []string, i int, day int64) (out []any) {
+	of := map[string]any{"u.user_id": strconv.Itoa(i + 1), "u.signup": day - 1, "u.plan": "free", "u.paid": "0", "u.country": "DE", "u.source": "ads",
+		"d.day": day, "d.known": day, "d.n0": 1, "d.touched": "0:go"}
+	for _, c := range columns {
+		v, ok := of[c]
+		if !ok {
+			v = 0
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// selected lists the expressions of the last SELECT of a query.
+func selected(query string) (out []string) {
+	list := query[strings.LastIndex(query, "\nSELECT ")+len("\nSELECT "):]
+	depth, begin := 0, 0
+	for i := 0; i < len(list); i++ {
+		switch {
+		case list[i] == '(':
+			depth++
+		case list[i] == ')':
+			depth--
+		case depth == 0 && list[i] == ',':
+			out, begin = append(out, strings.TrimSpace(list[begin:i])), i+1
+		case depth == 0 && strings.HasPrefix(list[i:], " FROM "):
+			return append(out, strings.TrimSpace(list[begin:i]))
+		}
+	}
+	panic("no FROM in " + list)
+}
+
+// loose lists the queries that have neither ended nor been killed.
+func (s *standIn) loose() (out []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queries {
+		if !q.ended && !slices.Contains(s.killed, q.id) {
+			out = append(out, q.id+" "+q.kind)
+		}
+	}
+	return out
+}
