@@ -35,14 +35,20 @@ func (c clickhouseConn) QueryContext(ctx context.Context, query string, args []d
 	ctx, r.cancel = context.WithCancel(ctx)
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ch.Context(ctx, ch.WithQueryID(r.id)), query, args)
 	if err != nil {
-		if ctx.Err() != nil {
+		r.cancel()
+		if !refused(err) {
 			r.kill()
 		}
-		r.cancel()
 		return nil, err
 	}
 	r.Rows = rows
 	return r, nil
+}
+
+// refused reports whether the server itself has ended the query.
+func refused(err error) bool {
+	var said *ch.Exception
+	return errors.As(err, &said)
 }
 
 // clickhouseRows is the answer to one query.
@@ -56,8 +62,7 @@ type clickhouseRows struct {
 
 func (r *clickhouseRows) Next(dest []driver.Value) error {
 	err := r.Rows.Next(dest)
-	var refused *ch.Exception
-	r.ended = r.ended || err == io.EOF || errors.As(err, &refused) //nolint:errorlint // a wrapped one is a cut answer
+	r.ended = r.ended || err == io.EOF || refused(err) //nolint:errorlint // a wrapped one is a cut answer
 	return err
 }
 
@@ -65,11 +70,11 @@ func (r *clickhouseRows) Next(dest []driver.Value) error {
 func (r *clickhouseRows) Close() error {
 	r.cancel()
 	err := r.Rows.Close()
-	if !r.ended {
-		r.kill()
-		return nil // the fault is that we left
+	if r.ended {
+		return err
 	}
-	return err
+	r.kill() // and what Close said is that we left
+	return nil
 }
 
 // kill asks the server, over a connection of its own, to stop the query. It is

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -225,29 +226,51 @@ func TestClickHouseFaults(t *testing.T) {
 // not wait for the rest of it.
 func TestClickHouseKills(t *testing.T) {
 	s := newStandIn(t)
+	arrived := make(chan struct{}, 1)
 	s.fault = func(w http.ResponseWriter, r *http.Request, first, _ []byte) {
-		send(w, first)
+		if strings.Contains(r.URL.RawQuery, "silent=1") {
+			arrived <- struct{}{}
+		} else {
+			send(w, first)
+		}
 		<-r.Context().Done() // more will come, some day
 	}
-	leave := map[string]func(e *Engine, query string){
-		"cancelled": func(e *Engine, query string) {
-			ctx, cancel := context.WithCancel(t.Context())
-			err := e.ask(ctx, "test", query, func(*sql.Rows) error { cancel(); return nil })
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("%v", err)
-			}
-		},
-		"closed": func(e *Engine, query string) {
-			fault := errors.New("enough")
-			if err := e.ask(t.Context(), "test", query, func(*sql.Rows) error { return fault }); !errors.Is(err, fault) {
-				t.Errorf("%v", err)
-			}
-		},
+	ask := func(ctx context.Context, address, query string, scan func() error) error {
+		e, err := Open(t.Context(), source.Params{Kind: source.KindClickHouse, URL: s.URL + address, Users: "users", Events: "events"}, Rules{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		return e.ask(ctx, "test", query, func(*sql.Rows) error { return scan() })
 	}
-	for name, leave := range leave {
+	enough := errors.New("enough")
+	for name, leave := range map[string]func(query string) error{
+		"cancelled": func(query string) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			return ask(ctx, "/default", query, func() error { cancel(); return nil })
+		},
+		"waiting": func(query string) error { // cancelled before the first row
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { <-arrived; cancel() }()
+			return ask(ctx, "/default?silent=1", query, nil)
+		},
+		"lost": func(query string) error {
+			go func() { <-arrived; s.CloseClientConnections() }()
+			return ask(t.Context(), "/default?silent=1", query, nil)
+		},
+		"closed": func(query string) error {
+			return ask(t.Context(), "/default", query, func() error { return enough })
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			query := "SELECT '" + name + "'"
-			leave(s.open(t), query)
+			want := map[string]error{"lost": driver.ErrBadConn, "closed": enough}[name]
+			if want == nil {
+				want = context.Canceled
+			}
+			if err := leave(query); !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
 			kill := <-s.kills
 			s.mutex.Lock()
 			id := s.ids[query]
