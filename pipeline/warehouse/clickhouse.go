@@ -47,9 +47,9 @@ func clickhouse() dialect {
 	}
 }
 
-// openClickHouse reads the address. An https one need not say secure=true, and
-// over HTTP, where a query is silent until it has its first rows, the client
-// waits for as long as the server works on it, not for its own five minutes.
+// openClickHouse reads the address. An https one need not say secure=true. The
+// client would give up after five minutes: over HTTP of waiting for the first
+// rows, over the native protocol of reading one answer.
 func openClickHouse(p source.Params) (*sql.DB, error) {
 	address := p.URL
 	if u, err := url.Parse(address); err == nil && u.Scheme == "https" && !u.Query().Has("secure") {
@@ -62,7 +62,7 @@ func openClickHouse(p source.Params) (*sql.DB, error) {
 	if err != nil {
 		return nil, err // it leaves the password out
 	}
-	if o.ReadTimeout == 0 && o.Protocol == ch.HTTP {
+	if o.ReadTimeout == 0 {
 		o.ReadTimeout = 24 * time.Hour
 	}
 	o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"churn", "1"})

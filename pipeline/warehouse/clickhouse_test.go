@@ -76,24 +76,34 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mutex.Lock()
 	s.ids[query] = id
 	s.mutex.Unlock()
-	first := nativeBlock([]any{"day", 20500}, []any{"kind", 0}, []any{"n", 3})
-	second := nativeBlock([]any{"day", 20501}, []any{"kind", 0}, []any{"n", 4})
-	switch {
-	case strings.HasPrefix(query, "KILL"):
+	if strings.HasPrefix(query, "KILL") {
 		s.kills <- query
-	case strings.Contains(query, "displayName()"):
-		w.Write(nativeBlock([]any{"name", "stand-in"}, []any{"version", "26.9.2.1"}, []any{"revision", 54484}, []any{"zone", "UTC"}))
-	case strings.HasPrefix(query, "DESCRIBE"):
-		names := source.UserColumns()
-		if strings.Contains(query, "events") {
-			names = source.EventColumns()
-		}
-		w.Write(describe(names))
-	case strings.HasSuffix(query, "GROUP BY known ORDER BY known"):
-		w.Write(nativeBlock([]any{"known", 20501}, []any{"first", 20500}, []any{"last", 20501}, []any{"n", 7}))
-	default:
+	} else if block := answerTo(query); block != nil {
+		w.Write(block) //nolint:errcheck // the client may be gone
+	} else {
+		first, second := volumes()
 		s.fault(w, r, first, second)
 	}
+}
+
+// volumes are the two blocks of the counts by day: seven events.
+func volumes() (first, second []byte) {
+	return nativeBlock([]any{"day", 20500}, []any{"kind", 0}, []any{"n", 3}), nativeBlock([]any{"day", 20501}, []any{"kind", 0}, []any{"n", 4})
+}
+
+// answerTo answers what is not under test; nil is for what is.
+func answerTo(query string) []byte {
+	switch {
+	case strings.Contains(query, "displayName()"):
+		return nativeBlock([]any{"name", "stand-in"}, []any{"version", "26.9.2.1"}, []any{"revision", 54484}, []any{"zone", "UTC"})
+	case strings.HasPrefix(query, "DESCRIBE") && strings.Contains(query, "events"):
+		return describe(source.EventColumns())
+	case strings.HasPrefix(query, "DESCRIBE"):
+		return describe(source.UserColumns())
+	case strings.HasSuffix(query, "GROUP BY known ORDER BY known"):
+		return nativeBlock([]any{"known", 20501}, []any{"first", 20500}, []any{"last", 20501}, []any{"n", 7})
+	}
+	return nil
 }
 
 // describe answers DESCRIBE TABLE for columns of the contract.
