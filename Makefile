@@ -123,6 +123,10 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 postgres-test: ## the parity of source.kind: postgres with files, on a PostgreSQL of its own (needs Debian's postgresql)
 	.ci/postgres/run go test -count=1 -run Postgres ./internal/parity
 
+.PHONY: trino-test
+trino-test: ## the parity of source.kind: trino with files, on a Trino of its own (needs Debian's maven and openjdk-17-jdk-headless)
+	.ci/trino/run go test -count=1 -run 'Trino$$' ./internal/parity
+
 # Of what chdb would bring along nothing is needed.
 .clickhouse/venv/complete: .ci/clickhouse/requirements.txt
 	rm -rf .clickhouse/venv

@@ -535,6 +535,8 @@ func brokenCalls() []badInput {
 			code: exitUsage, stderr: lines{`registry has no subcommand "shwo"; use list, show, history, who, rollback, verify, gc, export, import`, hint}},
 		{name: "subcommand of config unknown", args: "config cehck",
 			code: exitUsage, stderr: lines{`config has no subcommand "cehck"; use show, check`, hint}},
+		{name: "shell that has no completion", args: "completion tcsh",
+			code: exitUsage, stderr: lines{`completion has no subcommand "tcsh"; use bash, zsh, fish`, hint}},
 		{name: "registry show without a version", args: "registry show",
 			code: exitUsage, stderr: lines{"registry show takes one version or alias, such as v0001 or production", hint}},
 		{name: "registry show with two versions", args: "registry show v0001 v0002",

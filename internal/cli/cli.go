@@ -140,7 +140,9 @@ func guard(c *cli.Command) {
 	var names []string
 	for _, sub := range c.Subcommands {
 		guard(sub)
-		names = append(names, sub.Name)
+		if !sub.Hidden {
+			names = append(names, sub.Name)
+		}
 	}
 	if len(names) > 0 && c.Action == nil {
 		c.Action = func(ctx *cli.Context) error {

@@ -15,19 +15,22 @@ import (
 // engine is a database under test. What differs from one to another stands in
 // its fields; the laws are one code for all.
 type engine struct {
-	kind    string // source.kind
-	url     string // source.url
-	secret  string // likewise, with a password (s3cret) that this database does not ask for
-	sink    bool   // it is a score.sink too
-	db      *sql.DB
-	schema  string                                       // what a schema is called in CREATE and DROP
-	cascade string                                       // what follows DROP SCHEMA where tables may be left
-	storage string                                       // what follows the columns of CREATE TABLE
-	types   map[string]string                            // its name for each type below
-	clock   func(zone string) string                     // its type for the times of a zone, where it has none without; nil: types knows one
-	cell    func(value, name string) string              // a literal of a type of that name
-	values  func(names []string, rows [][]string) string // what follows INSERT INTO table, for types of those names; nil: VALUES with cells
-	next    atomic.Int64
+	kind     string // source.kind
+	url      string // source.url
+	secret   string // likewise, with a password (s3cret) that this database does not ask for
+	sink     bool   // it is a score.sink too
+	snapshot bool   // all queries of a run see the same rows
+	busy     string // query that counts the queries, or connections, of the program
+	lose     string // statement that ends the connections of the program; empty: there are none
+	db       *sql.DB
+	schema   string                                       // what a schema is called in CREATE and DROP
+	cascade  string                                       // what follows DROP SCHEMA where tables may be left
+	storage  string                                       // what follows the columns of CREATE TABLE
+	types    map[string]string                            // its name for each type below
+	clock    func(zone string) string                     // its type for the times of a zone, where it has none without; nil: types knows one
+	cell     func(value, name string) string              // a literal of a type of that name
+	values   func(names []string, rows [][]string) string // what follows INSERT INTO table, for types of those names; nil: VALUES with cells
+	next     atomic.Int64
 }
 
 // The types of columns. All but required texts may be NULL.
@@ -125,7 +128,7 @@ func (e *engine) fill(t *testing.T, table string, names, types []string, rows []
 	if values == nil {
 		values = e.cells
 	}
-	for part := range slices.Chunk(rows, 500) {
+	for part := range slices.Chunk(rows, 2000) {
 		e.exec(t, "INSERT INTO "+table+" "+values(theirs, part))
 	}
 }
@@ -154,6 +157,8 @@ func laws(t *testing.T, e *engine) {
 	t.Run("refuses", func(t *testing.T) { testRefuses(t, e) })
 	t.Run("mapping", func(t *testing.T) { testMapping(t, e) })
 	t.Run("program", func(t *testing.T) { testProgram(t, e) })
+	t.Run("changes", func(t *testing.T) { testChanges(t, e) })
+	t.Run("breaks", func(t *testing.T) { testBreaks(t, e) })
 	if e.sink {
 		t.Run("sink", func(t *testing.T) { testSink(t, e) })
 	}

@@ -79,7 +79,7 @@ func TestFaultsOfTrino(t *testing.T) {
 		}), []string{"EXCEEDED_LOCAL_MEMORY_LIMIT", "narrow source.events"}},
 		"error in a check": {on("tally", 1, func(_ *standIn, q *asked, _ int, w http.ResponseWriter, _ *http.Request) bool {
 			return failing(w, q, "PERMISSION_DENIED", "USER_ERROR")
-		}), []string{"PERMISSION_DENIED", "look at source.users"}},
+		}), []string{"PERMISSION_DENIED", "check the tables"}},
 		"killed by another": {on("facts", 5, func(_ *standIn, q *asked, _ int, w http.ResponseWriter, _ *http.Request) bool {
 			return failing(w, q, "USER_CANCELLED", "USER_ERROR")
 		}), []string{"somebody has cancelled", advice}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -104,5 +105,58 @@ func TestPostgresSinkKeepsRights(t *testing.T) {
 	var allowed bool
 	if err := e.db.QueryRow(fmt.Sprintf(`SELECT has_table_privilege('%s', '%s.scores', 'SELECT')`, role, schema)).Scan(&allowed); err != nil || !allowed {
 		t.Errorf("the reader may not read any more (%v)", err)
+	}
+}
+
+// The law: with every connector the new rows take the place of the old ones,
+// which are left alone where the new ones are not complete.
+func TestSinkOfTrino(t *testing.T) {
+	const create, replace, rename, remove = `CREATE TABLE`, `CREATE OR REPLACE TABLE`, `ALTER TABLE`, `DELETE FROM`
+	for name, test := range map[string]struct {
+		absent      bool     // there is no such table
+		unsupported []string // beginnings of statements
+		held        int      // rows that were written
+		want        []string // the last statements
+		err         string
+	}{
+		"replace":          {want: []string{`CREATE OR REPLACE TABLE "s"."t" AS SELECT * FROM "s"."t__new"`, `SELECT count(*) FROM "s"."t"`, `DROP TABLE IF EXISTS "s"."t__new"`}, held: 2},
+		"rename":           {unsupported: []string{replace}, want: []string{`ALTER TABLE "s"."t" RENAME TO "s"."t__old"`, `ALTER TABLE "s"."t__new" RENAME TO "s"."t"`, `DROP TABLE "s"."t__old"`, `SELECT count(*) FROM "s"."t"`, `DROP TABLE IF EXISTS "s"."t__new"`}, held: 2},
+		"insert":           {unsupported: []string{replace, rename}, want: []string{`DELETE FROM "s"."t"`, `INSERT INTO "s"."t" SELECT * FROM "s"."t__new"`, `SELECT count(*) FROM "s"."t"`, `DROP TABLE IF EXISTS "s"."t__new"`}, held: 2},
+		"no way":           {unsupported: []string{replace, rename, remove}, want: []string{`DELETE FROM "s"."t"`}, held: 2, err: "where the new rows are complete"},
+		"first":            {absent: true, want: []string{`ALTER TABLE "s"."t__new" RENAME TO "s"."t"`, `SELECT count(*) FROM "s"."t"`, `DROP TABLE IF EXISTS "s"."t__new"`}, held: 2},
+		"first, no rename": {absent: true, unsupported: []string{rename}, want: []string{`CREATE TABLE "s"."t" AS SELECT * FROM "s"."t__new"`, `SELECT count(*) FROM "s"."t"`, `DROP TABLE IF EXISTS "s"."t__new"`}, held: 2},
+		"twice":            {want: []string{`SELECT count(*) FROM "s"."t__new"`, `DROP TABLE IF EXISTS "s"."t__new"`}, held: 4, err: "has 4 rows after 2 were written"},
+		"no insert":        {unsupported: []string{"INSERT"}, want: []string{`DROP TABLE IF EXISTS "s"."t__new"`}, err: "NOT_SUPPORTED"},
+		"no create":        {unsupported: []string{create}, want: []string{`DROP TABLE IF EXISTS "s"."t__new"`}, err: "NOT_SUPPORTED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStandIn(t)
+			var said []string
+			s.answer = func(query string) *asked {
+				said = append(said, query)
+				if strings.HasSuffix(query, "WHERE 1 = 0") {
+					return &asked{kind: "inspect", columns: []string{"user_id varchar", "as_of_date date", "risk double", "rank bigint"}}
+				}
+				return &asked{kind: query, columns: []string{"rows"}, pages: [][][]any{{{test.held}}}}
+			}
+			s.fault = func(q *asked, _ int, w http.ResponseWriter, _ *http.Request) bool {
+				if test.absent && q.kind == "inspect" {
+					return failing(w, q, "TABLE_NOT_FOUND", "USER_ERROR")
+				}
+				begins := func(with string) bool { return strings.HasPrefix(q.kind, with) }
+				return slices.ContainsFunc(test.unsupported, begins) && failing(w, q, "NOT_SUPPORTED", "USER_ERROR")
+			}
+			rows, err := warehouse.Sink{Kind: "trino", URL: s.at().URL, Table: "s.t"}.Replace(t.Context(), sinkSchema(), text("u1,2026-01-01,0.25,1\nu'2,2026-01-01,,2\n"))
+			if test.err == "" && (err != nil || rows != 2) || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err) || !strings.Contains(err.Error(), "score.sink: trino")) {
+				t.Errorf("%d rows, %v; want %q", rows, err, test.err)
+			}
+			if last := said[max(0, len(said)-len(test.want)):]; !slices.Equal(last, test.want) {
+				t.Errorf("said %q\nwant %q", said, test.want)
+			}
+			if len(s.loose()) > 0 {
+				t.Error(s.loose())
+			}
+		})
 	}
 }

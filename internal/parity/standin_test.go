@@ -21,8 +21,9 @@ import (
 // pages, the first of which has no rows, as Trino does.
 type standIn struct {
 	*httptest.Server
-	users int
-	fault func(q *asked, page int, w http.ResponseWriter, r *http.Request) bool // takes over the answer of a page
+	users  int
+	answer func(query string) *asked
+	fault  func(q *asked, page int, w http.ResponseWriter, r *http.Request) bool // takes over the answer of a page
 
 	mu      sync.Mutex
 	queries []*asked
@@ -41,7 +42,7 @@ const rowsPerPage = 5
 
 func newStandIn(t *testing.T) *standIn {
 	s := &standIn{users: 30, fault: func(*asked, int, http.ResponseWriter, *http.Request) bool { return false }}
-	s.Server = httptest.NewServer(s)
+	s.answer, s.Server = s.asks, httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -63,7 +64,7 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			panic(err)
 		}
-		q := s.asks(string(text))
+		q := s.answer(string(text))
 		q.id = fmt.Sprintf("20260601_000000_%05d_tests", len(s.queries))
 		s.queries = append(s.queries, q)
 		s.give(w, q, 0, nil)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"churn/internal/lists"
@@ -77,32 +76,6 @@ type Performance struct {
 	Trends   []Trend       `json:"trends"`
 }
 
-// Realised are predictions whose labels have matured.
-type Realised struct {
-	AsOf      pipeline.Date     `json:"as_of_date"`
-	Version   string            `json:"model_version"`
-	Source    string            `json:"source"`
-	Closed    pipeline.Date     `json:"window_closed"`
-	Status    Status            `json:"status"`
-	Hindsight pipeline.Date     `json:"hindsight,omitempty"` // the model has learned from data up to this later day
-	Users     int               `json:"users"`               // who are counted
-	Churned   int               `json:"churned"`
-	Unknown   int               `json:"unknown,omitempty"` // predicted, and not in the data now
-	Outside   int               `json:"not_at_risk,omitempty"`
-	Contacted int               `json:"contacted,omitempty"` // counted apart
-	MeanRisk  Number            `json:"mean_risk"`
-	Figures   []metric.Estimate `json:"figures"`
-	Noise     Number            `json:"ece_of_calibrated"` // ece that so many users show without any fault
-	Promise   *Promise          `json:"promise,omitempty"`
-	Criteria  []Criterion       `json:"criteria"`
-	Estimated []metric.Estimate `json:"estimated"`              // by what was known on the as-of date
-	Corrected string            `json:"corrected_by,omitempty"` // the reference of the estimate
-	Note      string            `json:"note,omitempty"`
-
-	set *Given
-	counted
-}
-
 // Judged are the latest dates together, of one version.
 type Judged struct {
 	From     pipeline.Date     `json:"from"`
@@ -115,33 +88,6 @@ type Judged struct {
 	Figures  []metric.Estimate `json:"figures"`
 	Criteria []Criterion       `json:"criteria"`
 }
-
-// Immature are predictions whose label window is open.
-type Immature struct {
-	AsOf      pipeline.Date     `json:"as_of_date"`
-	Version   string            `json:"model_version"`
-	Source    string            `json:"source"`
-	Matures   pipeline.Date     `json:"matures"`
-	Hindsight pipeline.Date     `json:"hindsight,omitempty"`
-	Users     int               `json:"users"`
-	MeanRisk  Number            `json:"mean_risk"`
-	Status    Status            `json:"status"` // of the estimate, which never fails alone
-	Estimated []metric.Estimate `json:"estimated"`
-	Corrected string            `json:"corrected_by,omitempty"`
-	Note      string            `json:"note,omitempty"`
-}
-
-// counted are the rows of a set that count, and those that are counted apart.
-type counted struct {
-	keep, apart []int
-	churned     []bool // of all rows
-	treatment   map[int]string
-
-	unknown, outside int // rows that do not count at all
-}
-
-// tally is how many rows there are, and churned ones among them.
-type tally struct{ rows, churned int }
 
 // performer is one run.
 type performer struct {
@@ -230,129 +176,8 @@ func (p *performer) join(join func([]Due) error) error {
 	return nil
 }
 
-// realise measures what has matured.
-func (p *performer) realise(ctx context.Context) error {
-	for k := range p.Given {
-		g := &p.Given[k]
-		if g.closes() > p.AsOf {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		r, err := p.realised(g)
-		if err != nil {
-			return fmt.Errorf("predictions of %s: %w", g.AsOf, err)
-		}
-		p.report.Dates = append(p.report.Dates, r)
-	}
-	return nil
-}
-
-// realised measures one set.
-func (p *performer) realised(g *Given) (Realised, error) {
-	r := Realised{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Closed: g.closes(), Status: Unmeasured, Hindsight: g.hindsight(), Promise: g.Promise, Note: g.Why, set: g}
-	r.count(g, p.Treatments)
-	r.Users, r.Contacted, r.Unknown, r.Outside = len(r.keep), len(r.apart), r.unknown, r.outside
-	t := r.tally()
-	r.Churned = t.churned
-	s, measured := g.sample(r.keep, r.churned), p.Params.evaluation(g.Promise)
-	r.MeanRisk = Number(mean(s.Prob))
-	var err error
-	if r.Figures, err = measure(s, measured); err != nil {
-		return r, err
-	}
-	r.Noise = Number(metric.ReliabilityCurve(s, reliabilityBins, p.Params.Confidence).ExpectedECE)
-	keep := 1.0
-	if g.Promise != nil && r.Hindsight == 0 && t.rows > 0 {
-		if r.Estimated, r.Corrected, err = p.estimate(g, s); err != nil {
-			return r, err
-		}
-		if keep, err = p.kept(s, g.sample(append(slices.Clone(r.keep), r.apart...), r.churned), g.Promise); err != nil {
-			return r, err
-		}
-	}
-	r.Criteria = p.Params.criteria(r.Figures, t, g.Promise, keep)
-	r.settle()
-	return r, nil
-}
-
 // reliabilityBins is the number of bins behind the figure ece.
 const reliabilityBins = 10
-
-// settle gives the date its status and says why there is none.
-func (r *Realised) settle() {
-	switch {
-	case r.Hindsight != 0:
-		r.Note = fmt.Sprintf("in hindsight: %s has learned from data up to %s; not judged", r.Version, r.Hindsight)
-		r.Criteria = nil
-	case r.Promise == nil:
-	case r.Users == 0:
-		r.Note = fmt.Sprintf("none of the %d users can be counted: %d are not in the data, %d were not at risk, %d were contacted", r.set.Rows(), r.Unknown, r.Outside, r.Contacted)
-	case r.Users < leastRows:
-		r.Note = fmt.Sprintf("%d users are too few to judge (fewer than %d)", r.Users, leastRows)
-	default:
-		r.Status = worstOf(r.Criteria)
-	}
-}
-
-// counts reports whether the date may be judged.
-func (r *Realised) counts() bool {
-	return r.Promise != nil && r.Hindsight == 0 && r.Users > 0
-}
-
-// count divides the rows.
-func (c *counted) count(g *Given, treatments Treatments) {
-	c.churned, c.treatment = make([]bool, len(g.fates)), map[int]string{}
-	for i, f := range g.fates {
-		c.churned[i] = f == Churned
-		contact, contacted := treatments.Within(g.Users[i], g.day(i), g.Window)
-		switch {
-		case f == Unknown:
-			c.unknown++
-		case f == Outside:
-			c.outside++
-		case contacted:
-			c.apart, c.treatment[i] = append(c.apart, i), contact.Treatment
-		default:
-			c.keep = append(c.keep, i)
-		}
-	}
-}
-
-func (c *counted) tally() (t tally) {
-	for _, i := range c.keep {
-		if t.rows++; c.churned[i] {
-			t.churned++
-		}
-	}
-	return t
-}
-
-// sample returns rows of a set, each of its own user.
-func (g *Given) sample(rows []int, churned []bool) metric.Sample {
-	s := metric.Sample{Score: scores(g.Risks, g.Ranks), Prob: g.Risks, Label: churned}
-	return s.Subset(rows)
-}
-
-// kept returns the share of the ranking that is expected among some rows,
-// of that among all of them, by the risks alone.
-func (p *performer) kept(some, all metric.Sample, promise *Promise) (float64, error) {
-	if len(some.Prob) == len(all.Prob) {
-		return 1, nil
-	}
-	m := p.Params.evaluation(promise)
-	m.Bootstrap = 0
-	var values [2]float64
-	for k, s := range []metric.Sample{some, all} {
-		series, err := metric.Expect(s, promise.line().chances(s.Prob), []string{p.Params.ranked()}, m)
-		if err != nil {
-			return 1, err
-		}
-		values[k] = series[0].Value
-	}
-	return values[0] / values[1], nil
-}
 
 // worstOf returns the worst status; what cannot be measured is worse than OK only.
 func worstOf(criteria []Criterion) Status {
@@ -361,75 +186,6 @@ func worstOf(criteria []Criterion) Status {
 		out = worst(out, c.Status)
 	}
 	return out
-}
-
-// foresee estimates what has not matured.
-func (p *performer) foresee(ctx context.Context) error {
-	for k := range p.Given {
-		g := &p.Given[k]
-		if g.closes() <= p.AsOf {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s := g.atRisk()
-		i := Immature{AsOf: g.AsOf, Version: g.Version, Source: g.Source, Matures: g.closes(), Hindsight: g.hindsight(), Users: len(s.Prob), MeanRisk: Number(mean(s.Prob)), Status: Unmeasured, Note: g.Why}
-		switch {
-		case i.Hindsight != 0:
-			i.Note = fmt.Sprintf("in hindsight: %s has learned from data up to %s", g.Version, i.Hindsight)
-		case g.Promise != nil && i.Users > 0:
-			var err error
-			if i.Estimated, i.Corrected, err = p.estimate(g, s); err != nil {
-				return fmt.Errorf("predictions of %s: %w", g.AsOf, err)
-			}
-			i.Status, i.Note = p.Params.estimated(i.Estimated, g.Promise)
-		}
-		p.report.Immature = append(p.report.Immature, i)
-	}
-	return nil
-}
-
-// atRisk returns the rows without labels, but for those that are known not to count.
-func (g *Given) atRisk() metric.Sample {
-	var keep []int
-	for i := range g.Risks {
-		if g.fates == nil || g.fates[i] == Open {
-			keep = append(keep, i)
-		}
-	}
-	return metric.Sample{Score: scores(g.Risks, g.Ranks), Prob: g.Risks}.Subset(keep)
-}
-
-// estimate returns what the figures of rows of a set come to, by what was known on
-// its as-of date. The reference is what had matured by then of the same version,
-// of the latest dates that are judged together, and else the test period.
-func (p *performer) estimate(g *Given, s metric.Sample) (figures []metric.Estimate, reference string, err error) {
-	m := p.Params.evaluation(g.Promise)
-	line, reference := g.Promise.line(), fmt.Sprintf("test period %s to %s", g.Promise.From, g.Promise.To)
-	known := slices.DeleteFunc(slices.Clone(p.report.Dates), func(r Realised) bool { return !r.counts() || r.Version != g.Version || r.Closed > g.AsOf })
-	known = known[max(0, len(known)-p.Params.Together):]
-	if rows, t := p.together(known, func(c *counted) []int { return c.keep }); t.rows >= leastRows && min(t.churned, t.rows-t.churned) >= leastFate {
-		if line, err = fitLogOdds(rows, m); err != nil {
-			return nil, "", err
-		}
-		reference = fmt.Sprintf("labels of %s to %s", known[0].AsOf, known[len(known)-1].AsOf)
-	}
-	figures, err = estimate(s, line, m)
-	return figures, reference, err
-}
-
-// estimated compares the estimate with the promise. Without labels nothing is
-// proven: a warning is the most.
-func (p Rules) estimated(figures []metric.Estimate, promise *Promise) (Status, string) {
-	e, promised := find(figures, p.ranked()), find(promise.Figures, p.Primary)
-	switch {
-	case math.IsNaN(e.Value) || math.IsNaN(promised.Value):
-		return Unmeasured, fmt.Sprintf("%s cannot be estimated", p.Primary)
-	case distance(e, promised, 1-p.MaxDrop) < 0:
-		return Warn, fmt.Sprintf("%s is estimated at %.3f (%.3f–%.3f), more than %.0f%% below the promised %.3f", title(p.Primary), e.Value, e.Low, e.High, 100*p.MaxDrop, promised.Value)
-	}
-	return OK, ""
 }
 
 // judge measures the latest dates of the version that made the last of them.

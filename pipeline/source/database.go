@@ -92,14 +92,8 @@ func (p Params) validateFiles() error {
 	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0))
 }
 
-// validateDatabase checks the address, which is to look like form, and what
-// stands where.
-func (p Params) validateDatabase(form string, schemes ...string) error {
-	var errs []error
-	address, err := url.Parse(p.URL)
-	if p.URL == "" || err != nil || !slices.Contains(schemes, address.Scheme) { // the URL may hold a password: it is not shown
-		errs = append(errs, fmt.Errorf("source.url: it is not the address of a database of kind %s; write %s (best in the environment: CHURN_SOURCE_URL)", p.Kind, form))
-	}
+func (p Params) validateDatabase() error {
+	errs := []error{CheckAddress("source.url", p.Kind, p.URL)}
 	for _, r := range []struct{ key, relation string }{{"users", p.Users}, {"events", p.Events}} {
 		if strings.TrimSpace(r.relation) == "" {
 			errs = append(errs, fmt.Errorf("source.%s: name the table or view, such as public.%s, or give a query that begins with SELECT", r.key, r.key))
@@ -111,14 +105,22 @@ func (p Params) validateDatabase(form string, schemes ...string) error {
 	return errors.Join(append(errs, users, events, types)...)
 }
 
-// PasswordInClear refuses an address of Trino, which the setting key holds, that
-// would send a password without encryption.
-func PasswordInClear(kind, key, address string) error {
-	at, err := url.Parse(address)
-	if err != nil || kind != KindTrino || at.Scheme != "http" {
-		return nil
+// CheckAddress checks the address of a database of a kind, which the setting key
+// holds. It may hold a password: it is not in the error.
+func CheckAddress(key, kind, address string) error {
+	form, schemes := "postgres://USER@HOST/DATABASE", []string{"postgres", "postgresql"}
+	switch kind {
+	case KindTrino:
+		form, schemes = "http://USER@HOST:PORT?catalog=CATALOG&schema=SCHEMA, or https with a password", []string{"http", "https"}
+	case KindClickHouse:
+		form, schemes = "clickhouse://USER@HOST:PORT/DATABASE, or http or https", []string{"clickhouse", "http", "https"}
 	}
-	if _, has := at.User.Password(); has {
+	at, err := url.Parse(address)
+	if address == "" || err != nil || !slices.Contains(schemes, at.Scheme) {
+		variable := "CHURN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		return fmt.Errorf("%s: it is not the address of a database of kind %s; write %s (best in the environment: %s)", key, kind, form, variable)
+	}
+	if _, has := at.User.Password(); has && kind == KindTrino && at.Scheme == "http" {
 		return fmt.Errorf("%s: Trino takes passwords by https only; write https://USER@HOST:PORT, or leave out the password", key)
 	}
 	return nil

@@ -49,12 +49,8 @@ func (p Params) Validate() error {
 	switch p.Kind {
 	case KindFiles:
 		errs = append(errs, p.validateFiles())
-	case KindPostgres:
-		errs = append(errs, p.validateDatabase("postgres://USER@HOST/DATABASE", "postgres", "postgresql"))
-	case KindTrino:
-		errs = append(errs, p.validateDatabase("http://USER@HOST:PORT?catalog=CATALOG&schema=SCHEMA, or https with a password", "http", "https"), PasswordInClear(p.Kind, "source.url", p.URL))
-	case KindClickHouse:
-		errs = append(errs, p.validateDatabase("clickhouse://USER@HOST:PORT/DATABASE, or http or https", "clickhouse", "http", "https"))
+	case KindPostgres, KindTrino, KindClickHouse:
+		errs = append(errs, p.validateDatabase())
 	default:
 		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s, %s, %s or %s", p.Kind, KindFiles, KindPostgres, KindTrino, KindClickHouse))
 	}

@@ -129,7 +129,7 @@ func explainTrino(err error) error {
 		advice := again
 		switch said.ErrorType {
 		case "USER_ERROR":
-			advice = "look at source.users, source.events and the mapping, and at what this user may do"
+			advice = "check the tables, queries and columns that the settings name, and what this user may do"
 		case "INSUFFICIENT_RESOURCES":
 			advice = "narrow source.events by a query, or allow more with session_properties in the address"
 		}
