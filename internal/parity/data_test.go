@@ -19,6 +19,7 @@ import (
 type data struct {
 	zone    string // source.timezone
 	zoned   bool   // times have a zone
+	lenient bool   // numbers out of their range are a warning
 	numbers string // type of the quantities: double or decimal
 	users   [][]string
 	events  [][]string
