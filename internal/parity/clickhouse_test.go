@@ -85,7 +85,7 @@ func TestClickHouseTypes(t *testing.T) {
 		"CAST(u.is_paid AS Enum8('0' = 0, '1' = 1)) AS plan, toFixedString(assumeNotNull(u.country), 4) AS source, u.marketing_source AS country FROM "+plain.Users+" AS u",
 		"CREATE VIEW "+schema+".events AS SELECT toUInt64(assumeNotNull(e.event_id)) AS user_id, toFixedString(toString(assumeNotNull(e.user_id)), 9) AS event_id, "+
 			"toDateTime(assumeNotNull(e.event_time), 'Asia/Kolkata') AS kind, CAST(e.event_type AS Enum16('login' = 7)) AS \"f_odd \\\\ name\", CAST(e.course_id AS LowCardinality(Nullable(String))) AS minutes, "+
-			"toDecimal128(e.watch_minutes, 12) AS score, CAST(e.quiz_score AS Nullable(Decimal(67, 38))) AS amount, toFloat32(e.amount) AS watch_minutes "+
+			"toDecimal64(e.watch_minutes, 12) AS score, CAST(e.quiz_score AS Nullable(Decimal(67, 38))) AS amount, toFloat32(e.amount) AS watch_minutes "+
 			"FROM "+plain.Events+" AS e LEFT JOIN "+plain.Users+" AS u ON u.user_id = e.user_id")
 	typed := c.at(schema)
 	typed.UserColumns = []string{"user_id=day", "signup_date=signup", "plan=paid", "is_paid=plan", "country=source", "marketing_source=country"}
