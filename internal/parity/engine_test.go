@@ -53,6 +53,22 @@ type column struct {
 	value    func(i int) string
 }
 
+// connect opens the database of an environment variable, which a make target
+// sets.
+func connect(t *testing.T, driver, variable, target string) (url string, db *sql.DB) {
+	t.Helper()
+	url = os.Getenv(variable)
+	if url == "" {
+		t.Skipf("%s is not set; `make %s` starts a database of its own and sets it", variable, target)
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return url, db
+}
+
 // exec runs statements.
 func (e *engine) exec(t *testing.T, statements ...string) {
 	t.Helper()

@@ -1,8 +1,6 @@
 package parity
 
 import (
-	"database/sql"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,15 +12,7 @@ import (
 // openPostgres connects to the database of CHURN_POSTGRES_URL.
 func openPostgres(t *testing.T) *engine {
 	t.Helper()
-	url := os.Getenv("CHURN_POSTGRES_URL")
-	if url == "" {
-		t.Skip("CHURN_POSTGRES_URL is not set; `make postgres-test` starts a PostgreSQL of its own and sets it")
-	}
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	url, db := connect(t, "pgx", "CHURN_POSTGRES_URL", "postgres-test")
 	return &engine{kind: source.KindPostgres, url: url, secret: strings.Replace(url, "churn@", "churn:s3cret@", 1), sink: true, db: db, schema: "SCHEMA", cascade: " CASCADE", snapshot: true,
 		busy: "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'churn'",
 		lose: "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'churn'",

@@ -132,7 +132,7 @@ func (q *asked) described() (out []any) {
 // asks finds out what a query is about, and answers it.
 func (s *standIn) asks(query string) *asked {
 	is := func(part string) bool { return strings.Contains(query, part) }
-	row := func(int) []any { return nil }
+	var row func(int) []any
 	q, n := &asked{}, 1
 	day := int64(today()) - 60
 	switch {

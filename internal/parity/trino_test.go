@@ -1,10 +1,8 @@
 package parity
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -17,15 +15,7 @@ import (
 // in memory.
 func openTrino(t *testing.T) *engine {
 	t.Helper()
-	url := os.Getenv("CHURN_TRINO_URL")
-	if url == "" {
-		t.Skip("CHURN_TRINO_URL is not set; `make trino-test` starts a Trino of its own and sets it")
-	}
-	db, err := sql.Open("trino", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	url, db := connect(t, "trino", "CHURN_TRINO_URL", "trino-test")
 	return &engine{kind: source.KindTrino, url: url, secret: url + "&extra_credentials=token:s3cret", sink: true, db: db, schema: "SCHEMA", cascade: " CASCADE",
 		busy: "SELECT count(*) FROM system.runtime.queries WHERE source = 'churn' AND state NOT IN ('FINISHED', 'FAILED')",
 		types: map[string]string{asText: "varchar", asInt: "integer", asDouble: "double", asDecimal: "decimal(28, 9)", asFiner: "decimal(28, 10)",

@@ -135,6 +135,17 @@ func (r *replacement) copy(write func(io.Writer) error) (int64, error) {
 	if _, err := r.tx.Exec(r.ctx, "CREATE TABLE "+r.fresh().Sanitize()+" ("+strings.Join(columns, ", ")+")"); err != nil {
 		return 0, err
 	}
+	var rows int64
+	err := piped(write, func(in io.Reader) error {
+		tag, err := r.tx.Conn().PgConn().CopyFrom(r.ctx, in, "COPY "+r.fresh().Sanitize()+" FROM STDIN (FORMAT csv, FORCE_NOT_NULL ("+strings.Join(texts, ", ")+"))")
+		rows = tag.RowsAffected()
+		return err
+	})
+	return rows, err
+}
+
+// piped has read read what write writes, and returns the errors of both.
+func piped(write func(io.Writer) error, read func(io.Reader) error) error {
 	in, out := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
@@ -142,9 +153,9 @@ func (r *replacement) copy(write func(io.Writer) error) (int64, error) {
 		out.CloseWithError(err) //nolint:errcheck // never fails
 		done <- err
 	}()
-	tag, err := r.tx.Conn().PgConn().CopyFrom(r.ctx, in, "COPY "+r.fresh().Sanitize()+" FROM STDIN (FORMAT csv, FORCE_NOT_NULL ("+strings.Join(texts, ", ")+"))")
+	err := read(in)
 	in.CloseWithError(err) //nolint:errcheck // never fails; a writer that waits is let go
-	return tag.RowsAffected(), errors.Join(err, <-done)
+	return errors.Join(err, <-done)
 }
 
 func postgresType(k table.Kind) string {

@@ -116,16 +116,11 @@ func (r *trinoReplacement) fill(write func(io.Writer) error) (rows int64, err er
 	if err := r.exec("DROP TABLE IF EXISTS "+r.beside("__new"), "CREATE TABLE "+r.beside("__new")+" ("+strings.Join(columns, ", ")+")"); err != nil {
 		return 0, err
 	}
-	in, out := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		err := write(out)
-		out.CloseWithError(err) //nolint:errcheck // never fails
-		done <- err
-	}()
-	rows, err = r.insert(csv.NewReader(in))
-	in.CloseWithError(err) //nolint:errcheck // never fails; a writer that waits is let go
-	if err = errors.Join(err, <-done); err != nil {
+	err = piped(write, func(in io.Reader) (err error) {
+		rows, err = r.insert(csv.NewReader(in))
+		return err
+	})
+	if err != nil {
 		return rows, err
 	}
 	return rows, r.holds("__new", rows)
