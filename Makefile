@@ -127,6 +127,17 @@ postgres-test: ## the parity of source.kind: postgres with files, on a PostgreSQ
 trino-test: ## the parity of source.kind: trino with files, on a Trino of its own (needs Debian's maven and openjdk-17-jdk-headless)
 	.ci/trino/run go test -count=1 -run 'Trino$$' ./internal/parity
 
+# Of what chdb would bring along nothing is needed.
+.clickhouse/venv/complete: .ci/clickhouse/requirements.txt
+	rm -rf .clickhouse/venv
+	python3 -m venv .clickhouse/venv
+	.clickhouse/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+.PHONY: clickhouse-test
+clickhouse-test: .clickhouse/venv/complete ## the parity of source.kind: clickhouse with files, on the embedded engine of ClickHouse (needs Python and pip)
+	.ci/clickhouse/run .clickhouse/venv/bin/python go test -count=1 -run ClickHouse ./internal/parity
+
 .clients/venv/complete: .ci/clients/requirements.txt
 	rm -rf .clients/venv
 	python3 -m venv .clients/venv

@@ -35,6 +35,7 @@ func onlyIn() map[string][]string {
 		"gonum.org/v1/plot":                   {"pipeline/report"},
 		"go.etcd.io/bbolt":                    {"internal/serving/snapshot"},
 		"github.com/jackc/pgx/v5":             {"pipeline/warehouse", "internal/parity", "bench/warehouse"},
+		"github.com/ClickHouse/clickhouse-go": {"pipeline/warehouse", "internal/parity"},
 		"github.com/trinodb/trino-go-client":  {"pipeline/warehouse", "internal/parity"},
 		"github.com/RoaringBitmap/roaring":    {"internal/serving/snapshot"},
 		"gocloud.dev":                         {"registry/store"},

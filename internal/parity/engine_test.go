@@ -28,6 +28,7 @@ type engine struct {
 	cascade  string                                       // what follows DROP SCHEMA where tables may be left
 	storage  string                                       // what follows the columns of CREATE TABLE
 	types    map[string]string                            // its name for each type below
+	clock    func(zone string) string                     // its type for the times of a zone, where it has none without; nil: types knows one
 	cell     func(value, name string) string              // a literal of a type of that name
 	values   func(names []string, rows [][]string) string // what follows INSERT INTO table, for types of those names; nil: VALUES with cells
 	next     atomic.Int64
@@ -94,6 +95,8 @@ func (e *engine) load(t *testing.T, d *data) source.Params {
 	id, clock, number := asText, asClock, d.numbers
 	if d.zoned {
 		clock = asInstant
+	} else if e.clock != nil {
+		e.types[asClock] = e.clock(d.zone)
 	}
 	if d.whole {
 		id = asInt

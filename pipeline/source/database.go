@@ -85,7 +85,7 @@ func (p Params) MapEventTypes() (out []EventType, err error) {
 func (p Params) validateFiles() error {
 	set := func(key string, is bool) error {
 		if is {
-			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s or %s)", key, KindPostgres, KindTrino)
+			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s, %s or %s)", key, KindPostgres, KindTrino, KindClickHouse)
 		}
 		return nil
 	}
@@ -113,15 +113,18 @@ func (p Params) validateDatabase() error {
 // holds. It may hold a password: it is not in the error.
 func CheckAddress(key, kind, address string) error {
 	form, schemes := "postgres://USER@HOST/DATABASE", []string{"postgres", "postgresql"}
-	if kind == KindTrino {
+	switch kind {
+	case KindTrino:
 		form, schemes = "http://USER@HOST:PORT?catalog=CATALOG&schema=SCHEMA, or https with a password", []string{"http", "https"}
+	case KindClickHouse:
+		form, schemes = "clickhouse://USER@HOST:PORT/DATABASE, or http or https", []string{"clickhouse", "http", "https"}
 	}
 	at, err := url.Parse(address)
 	if address == "" || err != nil || !slices.Contains(schemes, at.Scheme) {
 		variable := "CHURN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		return fmt.Errorf("%s: it is not the address of a database of kind %s; write %s (best in the environment: %s)", key, kind, form, variable)
 	}
-	if _, has := at.User.Password(); has && at.Scheme == "http" {
+	if _, has := at.User.Password(); has && kind == KindTrino && at.Scheme == "http" {
 		return fmt.Errorf("%s: Trino takes passwords by https only; write https://USER@HOST:PORT, or leave out the password", key)
 	}
 	return nil

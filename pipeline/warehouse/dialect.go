@@ -29,17 +29,19 @@ const (
 type dialect struct {
 	name     string
 	open     func(p source.Params) (*sql.DB, error)
-	options  *sql.TxOptions    // nil: there are no transactions
-	session  []string          // statements that come first
-	explain  func(error) error // says more of an error; nil: it says enough
-	folded   bool              // names of columns are the same in capitals
-	fence    string            // ends a subquery whose columns are to be computed once a row, not wherever they are named
+	options  *sql.TxOptions           // nil: there are no transactions
+	session  []string                 // statements that come first
+	explain  func(error) error        // says more of an error; nil: it says enough
+	folded   bool                     // names of columns are the same in capitals
+	fence    string                   // ends a subquery whose columns are to be computed once a row, not wherever they are named
+	describe func(from string) string // query for names and types of columns; nil: its answers have them also without rows
 	kind     func(databaseType string) kind
 	quote    func(identifier string) string
 	literal  func(text string) string
 	text     func(x string) string               // as text, trimmed
 	numeral  func(x string) string               // a number as text, for people
-	wall     func(x, zone string, k kind) string // a date, time or instant as a time without zone; NULL if not finite
+	number   func(x string, k kind) string       // a quantity as what is calculated with; nil: as it is
+	wall     func(x, zone string, k kind) string // a date, time or instant as a time without zone; NULL if not finite; without a zone there is no such column
 	day      func(wall string) string            // days since 1970-01-01
 	second   func(wall string) string            // without fractions of a second
 	fixed    func(x string, units int64, k kind) string
@@ -60,6 +62,8 @@ func dialectOf(kind string) dialect {
 		return postgres()
 	case source.KindTrino:
 		return trinoDialect()
+	case source.KindClickHouse:
+		return clickhouse()
 	}
 	panic("warehouse: source.kind " + kind + " has no dialect")
 }

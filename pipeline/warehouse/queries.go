@@ -23,7 +23,7 @@ func (e *Engine) eventsFound() string {
 		fmt.Sprintf("g0 AS (SELECT rejects, remarks, %s AS on_day, %s AS of_kind, %s AS on_known, %s AS of_course FROM e2)", accepted("day"), accepted("kind"), accepted("known"), accepted("course")),
 		fmt.Sprintf("g AS (SELECT %s, count(*) AS n FROM g0 GROUP BY %s)", keys, keys)) +
 		"SELECT grouping(rejects), grouping(on_day), grouping(on_known), grouping(of_course), " + keys + ", min(on_day), " + total("n") +
-		" FROM g GROUP BY GROUPING SETS ((rejects, remarks), (on_day, of_kind), (on_known), (of_course), ())"
+		" FROM g GROUP BY GROUPING SETS ((rejects, remarks), (on_day, of_kind), (on_known), (of_course), ()) ORDER BY 1, 2, 3, 4"
 }
 
 // samples finds rows that are in some groups, each given by a condition: the

@@ -299,6 +299,9 @@ func (e *Engine) truthOf(c Column) string {
 }
 
 func (e *Engine) numberOf(c Column) string {
+	if e.dialect.number != nil {
+		return e.dialect.number(c.from, c.kind)
+	}
 	if c.kind == absent {
 		return "CAST(NULL AS integer)"
 	}
