@@ -123,6 +123,21 @@ test-s3: .s3/bin/versitygw-$(VERSITYGW) ## the suites of the store and the regis
 postgres-test: ## the parity of source.kind: postgres with files, on a PostgreSQL of its own (needs Debian's postgresql)
 	.ci/postgres/run go test -count=1 -run Postgres ./internal/parity
 
+.PHONY: trino-test
+trino-test: ## the parity of source.kind: trino with files, on a Trino of its own (needs Debian's maven and openjdk-17-jdk-headless)
+	.ci/trino/run go test -count=1 -run 'Trino$$' ./internal/parity
+
+# Of what chdb would bring along nothing is needed.
+.clickhouse/venv/complete: .ci/clickhouse/requirements.txt
+	rm -rf .clickhouse/venv
+	python3 -m venv .clickhouse/venv
+	.clickhouse/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+.PHONY: clickhouse-test
+clickhouse-test: .clickhouse/venv/complete ## the parity of source.kind: clickhouse with files, on the embedded engine of ClickHouse (needs Python and pip)
+	.ci/clickhouse/run .clickhouse/venv/bin/python go test -count=1 -run ClickHouse ./internal/parity
+
 .clients/venv/complete: .ci/clients/requirements.txt
 	rm -rf .clients/venv
 	python3 -m venv .clients/venv
@@ -242,6 +257,10 @@ bench-health: build ## what data health finds on every day of three simulated po
 	  dir=$$(mktemp -d); set="--log-level error --set paths.data=$$dir --set paths.artifacts=$$dir/artifacts --set generate.seed=$$seed --set generate.users=2000"; \
 	  ./bin/churn $$set generate >/dev/null && ./bin/churn $$set prepare >/dev/null && go run ./bench/health $$dir/processed/timelines.bin || exit 1; \
 	  rm -r $$dir; done
+
+.PHONY: bench-postgres
+bench-postgres: build ## churn prepare from a PostgreSQL of its own beside files, and the memory of the program from 20,000 to 2,000,000 users (needs Debian's postgresql)
+	.ci/postgres/run go run ./bench/warehouse -churn ./bin/churn
 
 .PHONY: bench-peers
 bench-peers: build ## quality and speed against scikit-learn and LightGBM, which pip installs into an environment of their own

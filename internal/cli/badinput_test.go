@@ -403,7 +403,7 @@ func brokenSettings() []badInput {
 		{name: "values not among the known ones", args: "config check --set data.format=xlsx --set train.models=forest --set promote.primary_metric=f1 --set source.kind=sql",
 			code: exitConfig, stderr: lines{
 				`data.format: format "xlsx" is unknown; use csv or parquet`,
-				`source.kind: "sql" is unknown; use files or postgres`,
+				`source.kind: "sql" is unknown; use files, postgres, trino or clickhouse`,
 				`train.models: "forest" is unknown; use logistic or gbdt`,
 				`promote.primary_metric: "f1" is unknown; use pr_auc or roc_auc`,
 			}},

@@ -61,16 +61,21 @@ func redacted(entries []config.Entry) []config.Entry {
 	return entries
 }
 
-// withoutPassword shows the address of a database.
+// withoutPassword shows the address of a database: its parameters only where they
+// are known to be no secret.
 func withoutPassword(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "(not an address, so it is not shown)"
 	}
-	if q := u.Query(); q.Has("password") {
-		q.Set("password", "xxxxx")
-		u.RawQuery = q.Encode()
+	harmless := []string{"application_name", "catalog", "database", "schema", "search_path", "secure", "source", "sslmode"}
+	q := u.Query()
+	for name := range q {
+		if !slices.Contains(harmless, name) {
+			q.Set(name, "xxxxx")
+		}
 	}
+	u.RawQuery = q.Encode()
 	return u.Redacted()
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/urfave/cli/v2"
@@ -16,6 +17,8 @@ import (
 	"churn/internal/doctor"
 	"churn/pipeline"
 	"churn/pipeline/source"
+	"churn/pipeline/validate"
+	"churn/pipeline/warehouse"
 )
 
 func doctorCommand(s *session) *cli.Command {
@@ -65,7 +68,7 @@ func (s *session) checks() []doctor.Check {
 		{Name: "config", Look: pure(s.lookConfig)},
 		{Name: "folders", Look: pure(func() []doctor.Finding { return doctor.Folders(s.writtenFolders()) })},
 		{Name: "disk", Look: pure(s.lookDisk)},
-		{Name: "data", Look: pure(s.lookData)},
+		{Name: "data", Look: s.lookData},
 		{Name: "freshness", Look: pure(func() []doctor.Finding { return s.lookFreshness(span, noData) })},
 		{Name: "registry", Look: func(ctx context.Context) (out []doctor.Finding) {
 			model, out = s.lookRegistry(ctx)
@@ -121,7 +124,14 @@ func (s *session) lookDisk() []doctor.Finding {
 }
 
 // lookData looks for the raw data and what was prepared from it.
-func (s *session) lookData() []doctor.Finding {
+func (s *session) lookData(ctx context.Context) []doctor.Finding {
+	if s.config.Source.InDatabase() {
+		found := s.lookTables(ctx)
+		if found[0].Status != doctor.OK {
+			return found
+		}
+		return append(found, s.lookPrepared(source.Files{})...)
+	}
 	files, noRaw := source.Find(s.config.Source, s.config.Paths.Raw)
 	named := s.config.Source.Users != "" || s.config.Source.Events != ""
 	switch {
@@ -130,6 +140,31 @@ func (s *session) lookData() []doctor.Finding {
 	case noRaw != nil:
 		return doctor.Warning("churn run-all simulates a portal; yours: --set source.users=FILE --set source.events=FILE", "there is no raw data in %s", s.config.Paths.Raw)
 	}
+	return s.lookPrepared(files)
+}
+
+// lookTables looks whether the database lets itself be read as prepare reads it.
+func (s *session) lookTables(ctx context.Context) []doctor.Finding {
+	ctx, cancel := context.WithTimeout(ctx, databaseWait)
+	defer cancel()
+	rules := validate.WarehouseRules(validate.Input{Location: s.location, Vocabulary: s.vocabulary(), Today: s.today()}, s.config.Validate)
+	db, err := warehouse.Open(ctx, s.config.Source, rules)
+	if err != nil {
+		return doctor.Failure("correct source.* (docs/engines.md)", "%v", err)
+	}
+	users, events := db.Places()
+	if err := errors.Join(db.TryScratch(ctx), db.Close()); err != nil {
+		return doctor.Failure("correct source.* (docs/engines.md)", "%v", err)
+	}
+	return doctor.Sound("%s and %s have the columns that are needed, and can be read", users, events)
+}
+
+// databaseWait is how long doctor waits for a database to tell its columns.
+const databaseWait = 20 * time.Second
+
+// lookPrepared looks for what was prepared from the raw data; files are none of a
+// database.
+func (s *session) lookPrepared(files source.Files) []doctor.Finding {
 	t, _, err := s.timelines()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

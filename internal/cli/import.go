@@ -132,7 +132,9 @@ func printImport(w io.Writer, r *lms.Report) {
 	if len(r.Events) > 0 {
 		fmt.Fprintf(w, "          %s users, %s events from %s to %s\n", thousands(r.Users), thousands(lms.Total(r.Events)), r.First, r.Last)
 	}
-	fmt.Fprintln(w, "\ntaken as")
+	if len(r.Taken) > 0 {
+		fmt.Fprintln(w, "\ntaken as")
+	}
 	for _, t := range r.Taken[:min(len(r.Taken), mostListed)] {
 		fmt.Fprintf(w, "%13s  %-16s %s\n", thousands(t.N), t.As, t.Name)
 	}

@@ -190,7 +190,7 @@ func (s *session) sink(ctx context.Context, results []score.Result, report *scor
 		return nil
 	}
 	write := func(w io.Writer) error { return score.WriteText(results, report.Version, w) }
-	rows, err := warehouse.Sink{URL: p.SinkURL, Table: p.SinkTable}.Replace(ctx, score.Schema(), write)
+	rows, err := warehouse.Sink{Kind: p.Sink, URL: p.SinkURL, Table: p.SinkTable}.Replace(ctx, score.Schema(), write)
 	if err == nil {
 		report.SinkTable = p.SinkTable
 		s.log.Info("predictions written to the database", "table", p.SinkTable, "rows", rows)

@@ -19,7 +19,9 @@ import (
 type data struct {
 	zone    string // source.timezone
 	zoned   bool   // times have a zone
+	lenient bool   // numbers out of their range are a warning
 	numbers string // type of the quantities: double or decimal
+	whole   bool   // ids are of type int
 	users   [][]string
 	events  [][]string
 }
@@ -204,10 +206,14 @@ func (d *data) time(wall string) string {
 // random makes data by seed: many days, late facts, repeated ids.
 func random(seed uint64, numbers string) *data {
 	rng := rand.New(rand.NewPCG(seed, 8))
-	d := &data{zone: []string{"UTC", "America/New_York", "Asia/Kolkata", "Europe/Berlin"}[seed%4], zoned: seed%2 == 1, numbers: numbers}
+	d := &data{zone: []string{"UTC", "America/New_York", "Asia/Kolkata", "Europe/Berlin"}[seed%4], zoned: seed%2 == 1, numbers: numbers, whole: seed == 2 || seed == 4}
+	least := 1
+	if d.whole {
+		least = -20
+	}
 	for i := range 200 {
 		plan := rng.IntN(2)
-		d.users = append(d.users, []string{strconv.Itoa(1 + i*7%200), fmt.Sprintf("2026-01-%02d", 1+rng.IntN(31)), []string{"free", "paid"}[plan], strconv.Itoa(plan), "C" + strconv.Itoa(rng.IntN(5)), ""})
+		d.users = append(d.users, []string{strconv.Itoa(least + i*7%200), fmt.Sprintf("2026-01-%02d", 1+rng.IntN(31)), []string{"free", "paid"}[plan], strconv.Itoa(plan), "C" + strconv.Itoa(rng.IntN(5)), ""})
 	}
 	number := func(limit, digits int) string {
 		if rng.IntN(3) == 0 {
@@ -229,7 +235,10 @@ func random(seed uint64, numbers string) *data {
 		if kind[:2] == "pa" {
 			amount = strconv.FormatFloat(float64(1+rng.IntN(10000))/100, 'f', 2, 64)
 		}
-		row := []string{strconv.Itoa(i), strconv.Itoa(1 + rng.IntN(200)), d.time(at.Format("2006-01-02 15:04:05")), kind, []string{"", "go", "sql", "k8s"}[rng.IntN(4)], number(90, 9), number(99, 6), amount, known}
+		row := []string{strconv.Itoa(i), strconv.Itoa(least + rng.IntN(200)), d.time(at.Format("2006-01-02 15:04:05")), kind, []string{"", "go", "sql", "k8s"}[rng.IntN(4)], number(90, 9), number(99, 6), amount, known}
+		if d.whole && i%70 < 2 {
+			row[i%70] = "" // rejected: no id, or no user
+		}
 		d.events = append(d.events, row)
 		if rng.IntN(50) == 0 {
 			d.events = append(d.events, row)

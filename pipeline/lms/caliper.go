@@ -54,14 +54,16 @@ type caliperEntity struct {
 	Attempt  jsontext.Value `json:"attempt"`
 }
 
-// entity reads an entity or an IRI; anything else is the empty entity.
+// entity reads an entity or an IRI; anything else is the empty entity. So is one
+// that is anonymous, which has the IRI of its type.
 func entity(v jsontext.Value) (e caliperEntity) {
 	if !isObject(v) {
 		e.ID = text(v)
-		return e
-	}
-	if unmarshal(v, &e) != nil {
+	} else if unmarshal(v, &e) != nil {
 		return caliperEntity{}
+	}
+	if strings.HasPrefix(e.ID, "http://purl.imsglobal.org/") {
+		e.ID = ""
 	}
 	return e
 }
@@ -90,8 +92,8 @@ func caliperKinds() map[string]kind {
 		"MediaEvent.Restarted":      play,
 		"MediaEvent.Paused":         halt,
 		"MediaEvent.Ended":          halt,
-		"MediaEvent.JumpedTo":       halt,
-		"MediaEvent.ForwardedTo":    halt,
+		"MediaEvent.JumpedTo":       jump,
+		"MediaEvent.ForwardedTo":    jump,
 		"MediaEvent":                visit,
 		"AssessmentEvent.Submitted": quiz,
 		"AssessmentEvent.Completed": quiz, // of some platforms
@@ -238,7 +240,8 @@ func (d *caliper) fact(e *caliperEvent, object *caliperEntity, name string, k ki
 	user := actor.ID
 	switch {
 	case k == score: // somebody, or something, grades somebody else's attempt
-		user = entity(object.Assignee).ID
+		attempt := entity(entity(e.Generated).Attempt)
+		user = cmp.Or(entity(object.Assignee).ID, entity(attempt.Assignee).ID)
 	case actor.Type != "" && actor.Type != "Person":
 		s.drop("the actor is no person")
 		return
@@ -258,14 +261,17 @@ func (d *caliper) fact(e *caliperEvent, object *caliperEntity, name string, k ki
 func (e *caliperEvent) fill(f *fact, object *caliperEntity, s *sink) {
 	generated := entity(e.Generated)
 	switch f.kind {
-	case play, halt:
+	case play, halt, jump:
 		f.key = object.ID + " " + entity(e.Session).ID
 		f.length = parseSpan(object.Duration)
-		if e.Action != "JumpedTo" && e.Action != "ForwardedTo" { // these tell where to, not where from
-			f.position = parseSpan(entity(e.Target).Current)
-		}
+		f.position = parseSpan(entity(e.Target).Current)
 	case quiz:
-		if f.key = generated.ID; f.key == "" {
+		switch {
+		case generated.ID != "":
+			f.key = generated.ID
+		case object.Type == "Attempt": // of Canvas, which hands in one again and again
+			f.key, f.text = object.ID, e.Type
+		default:
 			f.key = object.ID + " " + f.id
 		}
 	case score:

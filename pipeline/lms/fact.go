@@ -26,6 +26,7 @@ const (
 	preview              // an attempt (key) was no learner's
 	play                 // a viewing (key) began at a position, of a video of some length
 	halt                 // it ended at a position
+	jump                 // it goes on at another position
 	segments             // parts of a video played so far in a session (key), in text
 	watched              // minutes of watching (value), told in one piece
 	ticket               // asked for support
@@ -49,7 +50,7 @@ func (k kind) eventType() string {
 		return "quiz_score"
 	case preview:
 		return "preview"
-	case play, halt, segments, watched:
+	case play, halt, jump, segments, watched:
 		return pipeline.VideoWatch
 	case ticket:
 		return pipeline.SupportTicket
@@ -70,11 +71,15 @@ type fact struct {
 	at, known int64 // Unix time in microseconds; known is never before at
 	course    string
 	key       string  // what facts belong together: an attempt, or a video and a session
-	text      string  // verb of a quiz, or segments
+	text      string  // verb of a quiz, segments, or onlyDated
 	position  float64 // seconds into the video
 	length    float64 // of the video, seconds
 	value     float64
 }
+
+// onlyDated marks the completion of a course by a table that tells its day, but
+// not since when that is known.
+const onlyDated = "only dated"
 
 // newFact returns a fact without quantities. What is known before it happens
 // came from a clock that was wrong: the time of arrival then stands for both.

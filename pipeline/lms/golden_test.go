@@ -51,7 +51,7 @@ func TestGolden(t *testing.T) {
 		{preset: Moodle, paths: []string{"testdata/moodle/in"}, made: 1},
 		{preset: OpenEdX, paths: []string{"testdata/openedx/in"}, users: "testdata/openedx/in/auth_user.csv", made: 2},
 		{preset: XAPI, paths: []string{"testdata/xapi/in/*.jsonl"}},
-		{preset: Caliper, paths: []string{"testdata/caliper/in/events.json"}, made: 1},
+		{preset: Caliper, paths: []string{"testdata/caliper/in/*.json"}, made: 1},
 	} {
 		t.Run(x.preset, func(t *testing.T) {
 			result, dir, err := importFiles(t, Job{Preset: x.preset, Paths: x.paths, Users: x.users, MaxFaults: 0.2}, Defaults())

@@ -44,7 +44,7 @@ func anyFacts(rng *rand.Rand) []fact {
 		}
 		f.key = fmt.Sprint("k", rng.IntN(2))
 		switch f.kind {
-		case play, halt:
+		case play, halt, jump:
 			f.position, f.length = maybe(float64(rng.IntN(600))), maybe(600)
 		case segments:
 			f.length, f.text = maybe(100), []string{"", "0[.]30", "20[.]50[,]90[.]120"}[rng.IntN(3)]
@@ -79,7 +79,7 @@ func counted(facts []fact) []fact {
 // here reports whether a fact shows the presence of the learner, by its kind
 // alone.
 func here(k kind) bool {
-	return slices.Contains([]kind{visit, login, quiz, play, halt, segments, watched, ticket}, k)
+	return slices.Contains([]kind{visit, login, quiz, play, halt, jump, segments, watched, ticket}, k)
 }
 
 // presenceFault compares, for every day and every later day on which one may
@@ -339,6 +339,10 @@ func TestMoodleRefusals(t *testing.T) {
 		"columns":        {map[string]string{"mdl_user.csv": "id,timecreated\n1,1\n", "mdl_logstore_standard_log.csv": "id,eventname\n1,x\n"}, "lacks the columns edulevel, userid"},
 		"two user lists": {map[string]string{"mdl_user.csv": "id,timecreated\n1,1\n", "m_user.csv": "id,timecreated\n1,1\n", "mdl_logstore_standard_log.csv": "id\n1\n"}, "several tables of users"},
 		"empty":          {map[string]string{"mdl_user.csv": "", "mdl_logstore_standard_log.csv": "id\n1\n"}, "is empty"},
+		"tabs":           {map[string]string{"mdl_user.csv": "id\ttimecreated\n1\t1\n", "mdl_logstore_standard_log.csv": "id\n1\n"}, "separate columns with commas"},
+		"semicolons":     {map[string]string{"mdl_user.csv": "id;timecreated\n1;1\n", "mdl_logstore_standard_log.csv": "id\n1\n"}, "separate columns with commas"},
+		"backslashes":    {map[string]string{"mdl_user.csv": "id,timecreated,description\n1,1,\"a \\\"b\\\" c\"\n", "mdl_logstore_standard_log.csv": "id\n1\n"}, "write a quote inside of quotes twice"},
+		"a short row":    {map[string]string{"mdl_user.csv": "id,timecreated\n1\n", "mdl_logstore_standard_log.csv": "id\n1\n"}, "has 1 of the 2 columns"},
 	} {
 		dir := t.TempDir()
 		for file, text := range x.files {
@@ -349,6 +353,28 @@ func TestMoodleRefusals(t *testing.T) {
 		if _, _, err := importFiles(t, Job{Preset: Moodle, Paths: []string{dir}}, Defaults()); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A folder stands for the files in it and below: not for hidden ones, nor for
+// others; and it may be a link, as volumes are.
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"b.log", "2026/01/a.log-20260101.gz", "2026/notes.txt", ".old/c.log"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	got, err := expand([]string{link}, ".log", ".json")
+	if want := []string{filepath.Join(link, "2026/01/a.log-20260101.gz"), filepath.Join(link, "b.log")}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
 	}
 }
 
@@ -386,8 +412,8 @@ func TestDropOrigins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(result.Report.Events, Count{pipeline.Login, 5}) {
-		t.Errorf("events %v, want one login more than the golden 4", result.Report.Events)
+	if !slices.Contains(result.Report.Events, Count{pipeline.Login, 7}) {
+		t.Errorf("events %v, want one login more than the golden 6", result.Report.Events)
 	}
 }
 

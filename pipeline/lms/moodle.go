@@ -29,7 +29,7 @@ func moodleTables() map[string][]string {
 		logTable:         {"id", "eventname", "edulevel", "userid", "courseid", "relateduserid", "timecreated", "origin", "realuserid"},
 		userTable:        {"id", "timecreated"},
 		quizTable:        {"id", "sumgrades"},
-		attemptsTable:    {"id", "quiz", "userid", "preview", "state", "sumgrades", "timefinish", "timemodified"},
+		attemptsTable:    {"id", "quiz", "userid", "preview", "sumgrades", "timefinish", "timemodified"},
 		completionsTable: {"id", "userid", "course", "timecompleted"},
 		paymentsTable:    {"id", "userid", "amount", "timecreated"},
 	}
@@ -42,7 +42,7 @@ func moodleFiles(paths []string) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := regexp.MustCompile(`^(?:[a-z0-9]+_)?(logstore_standard_log|user|quiz|quiz_attempts|course_completions|payments)(?:[.-].*)?\.(?:csv|parquet)$`)
+	names := regexp.MustCompile(`^(?:[a-z0-9]+_)?(logstore_standard_log|user|quiz|quiz_attempts|course_completions|payments)(?:[.-].*|_[0-9].*)?\.(?:csv|parquet)$`)
 	files := map[string][]string{}
 	for _, path := range all {
 		if m := names.FindStringSubmatch(strings.ToLower(plainName(filepath.Base(path)))); m != nil {
@@ -152,8 +152,8 @@ func (j *job) readRows(ctx context.Context, path, name string, decode func(*colu
 		for rec.Next() {
 			c.rec = rec
 			s.at(path, unit, rec.Number())
-			if rec.Bad() != nil || rec.Len() < len(r.Header()) {
-				s.fault("(row)", string(rec.Line()), "has not the columns of the header")
+			if why := broken(rec, len(r.Header())); why != "" {
+				s.fault("(row)", string(rec.Line()), why)
 				continue
 			}
 			decode(c, s)
@@ -174,19 +174,21 @@ func (j *job) readRows(ctx context.Context, path, name string, decode func(*colu
 // Moodle gives each event.
 func moodleKinds() map[string]kind {
 	return map[string]kind{
-		`\core\event\user_loggedin`:             login,
-		`\core\event\user_enrolment_created`:    enrol,
-		`\core\event\course_completed`:          complete,
-		`\mod_quiz\event\attempt_submitted`:     quiz,
-		`\mod_quiz\event\attempt_started`:       visit,
-		`\core\event\dashboard_viewed`:          visit,
-		`\core\event\message_sent`:              visit,
-		`\core\event\message_viewed`:            visit,
-		`\core\event\user_profile_viewed`:       visit,
-		`\core\event\user_list_viewed`:          visit,
-		`\core\event\course_user_report_viewed`: visit,
-		`\core\event\courses_searched`:          visit,
-		`\core\event\mycourses_viewed`:          visit,
+		`\core\event\user_loggedin`:              login,
+		`\core\event\user_enrolment_created`:     enrol,
+		`\core\event\course_completed`:           complete,
+		`\mod_quiz\event\attempt_submitted`:      quiz,
+		`\mod_quiz\event\attempt_started`:        visit,
+		`\core\event\dashboard_viewed`:           visit,
+		`\core\event\message_sent`:               visit,
+		`\core\event\message_viewed`:             visit,
+		`\core\event\user_profile_viewed`:        visit,
+		`\core\event\user_list_viewed`:           visit,
+		`\core\event\course_user_report_viewed`:  visit,
+		`\core\event\courses_searched`:           visit,
+		`\core\event\mycourses_viewed`:           visit,
+		`\mod_quiz\event\attempt_reviewed`:       visit, // of level teaching, though learners look at their own
+		`\mod_quiz\event\attempt_summary_viewed`: visit, // likewise
 	}
 }
 
@@ -198,7 +200,7 @@ func moodleDropped() map[string]string {
 			`\core\event\user_password_updated`, `\core\event\role_assigned`, `\core\event\role_unassigned`, `\core\event\user_enrolment_deleted`, `\core\event\user_enrolment_updated`,
 			`\core\event\user_graded`, `\core\event\notification_sent`, `\core\event\notification_viewed`, `\core\event\group_member_added`, `\core\event\group_member_removed`,
 			`\core\event\course_completion_updated`, `\core\event\badge_awarded`, `\core\event\email_failed`, `\core\event\webservice_function_called`, `\core\event\config_log_created`,
-			`\mod_quiz\event\attempt_becameoverdue`, `\mod_quiz\event\attempt_abandoned`, `\mod_quiz\event\attempt_deleted`, `\mod_quiz\event\attempt_regraded`, `\mod_quiz\event\attempt_manual_grading_completed`},
+			`\mod_quiz\event\attempt_becameoverdue`, `\mod_quiz\event\attempt_abandoned`, `\mod_quiz\event\attempt_deleted`, `\mod_quiz\event\attempt_regraded`, `\mod_quiz\event\attempt_graded`, `\mod_quiz\event\attempt_manual_grading_completed`},
 		foldPreview:                  {`\mod_quiz\event\attempt_preview_started`},
 		"logged in as somebody else": {`\core\event\user_loggedinas`},
 	} {
@@ -221,7 +223,7 @@ const (
 
 // logRow decodes a row of mdl_logstore_standard_log.
 func (m *moodle) logRow(c *columns, s *sink) {
-	name := c.text("eventname")
+	name := strings.ReplaceAll(c.text("eventname"), `\\`, `\`) // MySQL writes a backslash twice
 	k, known := m.known[name]
 	if why := m.refuses(c, k, known, name); why != "" {
 		s.drop(why)
@@ -257,7 +259,7 @@ func (m *moodle) refuses(c *columns, k kind, known bool, name string) string {
 		return "origin " + origin + ": done by a program"
 	case c.yes("anonymous"):
 		return "anonymous"
-	case !known && c.text("edulevel") == levelTeaching:
+	case c.text("edulevel") == levelTeaching && (!known || k == visit && c.text("userid") != c.text("relateduserid")):
 		return "teaching"
 	}
 	return ""
@@ -293,14 +295,10 @@ func courseOf(id string) string {
 // attemptRow decodes a row of mdl_quiz_attempts: the score of an attempt that the
 // log tells of. It is known once nobody changes it any more.
 func (m *moodle) attemptRow(c *columns, s *sink) {
-	if state := c.text("state"); state != "finished" && !c.yes("preview") {
-		s.drop("attempt that is not finished")
-		return
-	}
 	at, ok := epoch(c.text("timefinish"))
 	changed, okChanged := epoch(c.text("timemodified"))
-	if !ok && okChanged && c.yes("preview") {
-		at, ok = changed, true // a preview that is still open
+	if !ok {
+		at, ok = changed, okChanged // it is open, perhaps again
 	}
 	if !ok {
 		s.fault("timefinish", c.text("timefinish"), "is not a time in Unix seconds")
@@ -342,7 +340,7 @@ func (m *moodle) completionRow(c *columns, s *sink) {
 		return
 	}
 	f := s.fact(complete, "completion-"+c.text("id"), c.text("userid"), at, at)
-	f.course = courseOf(c.text("course"))
+	f.course, f.text = courseOf(c.text("course")), onlyDated
 	s.take("mdl_course_completions", f)
 }
 

@@ -65,22 +65,25 @@ func edxKinds() map[string]kind {
 	return map[string]kind{
 		"play_video": play, "edx.video.played": play,
 		"pause_video": halt, "edx.video.paused": halt, "stop_video": halt, "edx.video.stopped": halt, edxSeek: halt, edxSeekName: halt,
-		edxCheck:                             quiz,
-		"edx.course.enrollment.activated":    enrol,
-		"edx.certificate.created":            complete,
-		"edx.course.grade.passed.first_time": complete,
-		"edx.user.login":                     login,
-		"page_close":                         visit,
-		"showanswer":                         visit,
-		"load_video":                         visit,
-		"show_transcript":                    visit,
-		"hide_transcript":                    visit,
-		"speed_change_video":                 visit,
-		"video_show_cc_menu":                 visit,
-		"video_hide_cc_menu":                 visit,
-		"save_problem_success":               visit,
-		"reset_problem":                      visit,
-		"book":                               visit,
+		edxCheck:                                          quiz,
+		"edx.course.enrollment.activated":                 enrol,
+		"edx.certificate.created":                         complete,
+		"edx.course.grade.passed.first_time":              complete,
+		"edx.course.completed":                            complete,
+		"openedx.completion_aggregator.completion.course": complete,
+		"edx.completion_aggregator.completion.course":     complete,
+		"edx.user.login":                                  login,
+		"page_close":                                      visit,
+		"showanswer":                                      visit,
+		"load_video":                                      visit,
+		"show_transcript":                                 visit,
+		"hide_transcript":                                 visit,
+		"speed_change_video":                              visit,
+		"video_show_cc_menu":                              visit,
+		"video_hide_cc_menu":                              visit,
+		"save_problem_success":                            visit,
+		"reset_problem":                                   visit,
+		"book":                                            visit,
 	}
 }
 
@@ -108,6 +111,7 @@ func edxDropped() map[string]string {
 		"edx.certificate.revoked":                  dropNotActive,
 		"edx.certificate.shared":                   dropNotActive,
 		"edx.certificate.evidence_visited":         dropNotActive,
+		"edx.user.logout":                          dropNotActive,
 		"edx.user.settings.changed":                dropNotActive,
 		"edx.user.settings.viewed":                 dropNotActive,
 		"edx.cohort.created":                       dropNotActive,
@@ -159,6 +163,8 @@ func (d *openEdX) refuses(r *edxRecord) string {
 	switch {
 	case why != "":
 		return why
+	case r.Source == "task": // regrading and the like, in the name of who ordered it
+		return "event_source task: done by a program"
 	case r.Type == edxCheck && r.Source == "browser":
 		return "browser's copy of problem_check" // its payload is a form, without the grade
 	case strings.HasPrefix(r.Type, "/") && !strings.HasPrefix(r.Type, "/courses/") && !strings.HasPrefix(r.Type, "/dashboard"):

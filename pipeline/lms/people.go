@@ -123,6 +123,17 @@ func usersColumns() (id, signup []string) {
 	return []string{"user_id", "id"}, []string{"signup_date", "date_joined", "timecreated", "firstaccess"}
 }
 
+// broken says what is wrong with the form of a row, "" if nothing is.
+func broken(rec *table.Record, columns int) string {
+	switch {
+	case rec.Bad() != nil:
+		return rec.Bad().Error() + "; write a quote inside of quotes twice, not with a backslash"
+	case rec.Len() < columns:
+		return fmt.Sprintf("has %d of the %d columns of the header", rec.Len(), columns)
+	}
+	return ""
+}
+
 // readPeople reads a users table.
 func (j *job) readPeople(path string) (p *people, err error) {
 	r, err := j.openTable(path)
@@ -140,7 +151,10 @@ func (j *job) readPeople(path string) (p *people, err error) {
 	err = r.Each(func(rec *table.Record) error {
 		c.rec = rec
 		user := c.text(id)
-		if user == "" || rec.Bad() != nil {
+		if why := broken(rec, len(r.Header())); why != "" {
+			return rec.Errorf("(row)", "%q: %s", rec.Line(), why)
+		}
+		if user == "" {
 			return rec.Errorf(id, "%q is not the id of a user", user)
 		}
 		if p.byID[user] != nil {

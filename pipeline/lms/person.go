@@ -23,6 +23,7 @@ const (
 	foldHalt      = "end of a viewing that has a row"
 	foldNoPlay    = "end of a viewing whose beginning is not in the events"
 	foldResume    = "play within a viewing that has a row"
+	foldJump      = "jump within a video"
 	foldSegments  = "no new part of the video"
 	foldDone      = "the course was completed before"
 )
@@ -58,8 +59,8 @@ type person struct {
 	viewings map[string]*viewing
 	order    []string // keys of viewings as they began
 	sessions map[string]*session
-	watched  []string // keys of sessions as they began
-	done     map[string]bool
+	watched  []string       // keys of sessions as they began
+	done     map[string]int // row by course
 }
 
 // attempt is what is told of an attempt beside its hand-in.
@@ -97,7 +98,7 @@ type session struct {
 // rowsOf returns the rows of one user, in order of time. Facts are sorted in
 // place.
 func (g *grouping) rowsOf(facts []fact, folded *counts) []row {
-	p := &person{grouping: g, folded: folded, attempts: map[string]*attempt{}, handedIn: map[string]*handIn{}, viewings: map[string]*viewing{}, sessions: map[string]*session{}, done: map[string]bool{}}
+	p := &person{grouping: g, folded: folded, attempts: map[string]*attempt{}, handedIn: map[string]*handIn{}, viewings: map[string]*viewing{}, sessions: map[string]*session{}, done: map[string]int{}}
 	slices.SortStableFunc(facts, func(a, b fact) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.known, b.known)) })
 	facts = p.unique(facts)
 	p.collectAttempts(facts)
@@ -184,19 +185,19 @@ func (p *person) add(f *fact) {
 		p.addPlay(f)
 	case halt:
 		p.addHalt(f)
+	case jump:
+		p.addJump(f)
 	case segments:
 		p.addSegments(f)
 	case complete:
-		if p.done[f.course] {
-			p.fold(foldDone)
-			return
-		}
-		p.done[f.course] = true
-		p.append(f)
+		p.addComplete(f)
 	case enrol:
 		delete(p.done, f.course) // he takes it again
 		p.append(f)
-	case login, watched, ticket, paid, unpaid:
+	case watched:
+		f.value = min(f.value, minutes(p.longest(f)))
+		p.append(f)
+	case login, ticket, paid, unpaid:
 		p.append(f)
 	}
 }
@@ -205,6 +206,20 @@ func (p *person) add(f *fact) {
 func (p *person) append(f *fact) int {
 	p.rows = append(p.rows, row{fact: *f, event: f.kind.eventType()})
 	return len(p.rows) - 1
+}
+
+// addComplete adds a row for the first completion of a course. What a table dates
+// is known from the first record of it on.
+func (p *person) addComplete(f *fact) {
+	i, done := p.done[f.course]
+	if !done {
+		p.done[f.course] = p.append(f)
+		return
+	}
+	p.fold(foldDone)
+	if r := &p.rows[i]; r.text == onlyDated && f.text != onlyDated {
+		r.known, r.text = max(r.known, f.known), ""
+	}
 }
 
 // present notes that a fact without a row of its own, or with one that is known
@@ -225,7 +240,7 @@ func (p *person) knownWith(i int, known int64) {
 }
 
 func (p *person) addQuiz(f *fact) {
-	a := p.attempts[f.key]
+	a, h := p.attempts[f.key], p.handedIn[f.key]
 	switch {
 	case a != nil && a.preview:
 		p.fold(foldPreview)
@@ -234,7 +249,7 @@ func (p *person) addQuiz(f *fact) {
 		p.fold(foldDeleted)
 		return
 	}
-	if h := p.handedIn[f.key]; h != nil && f.key != "" && (f.text == "" || f.at-h.at <= p.gap && !slices.Contains(h.verbs, f.text)) {
+	if h != nil && f.key != "" && (f.text == "" || f.at-h.at <= p.gap && !slices.Contains(h.verbs, f.text)) {
 		p.fold(foldVerb)
 		p.present(f)
 		h.verbs, h.at = append(h.verbs, f.text), f.at
@@ -246,7 +261,7 @@ func (p *person) addQuiz(f *fact) {
 	}
 	i := p.append(f)
 	p.handedIn[f.key] = &handIn{row: i, verbs: []string{f.text}, at: f.at}
-	if a != nil && a.score != nil && !math.IsNaN(a.score.value) {
+	if h == nil && a != nil && a.score != nil && !math.IsNaN(a.score.value) {
 		p.rows[i].value = a.score.value
 		p.knownWith(i, a.score.known)
 	}
@@ -308,6 +323,20 @@ func (p *person) addHalt(f *fact) {
 	p.endViewing(f.key)
 }
 
+// addJump lets a viewing go on elsewhere: it is known where to, not where from.
+func (p *person) addJump(f *fact) {
+	p.present(f)
+	p.fold(foldJump)
+	v := p.viewings[f.key]
+	if v == nil {
+		return
+	}
+	left := *f
+	left.position = math.NaN()
+	v.advance(&left, p.longest(&v.play))
+	v.at, v.from = f.at, f.position
+}
+
 // endViewing adds the row of a viewing; without an end its time is not known.
 func (p *person) endViewing(key string) {
 	v := p.viewings[key]
@@ -342,10 +371,11 @@ func (p *person) addSegments(f *fact) {
 	}
 	parts, _ := parseSegments(f.text, f.length) // the decoder has tried
 	merged, total := union(slices.Concat(s.played, parts))
-	added := total - s.total
-	s.played, s.total = merged, total
+	added := min(total, p.longest(f)) - s.total
+	s.played = merged
 	if added > 0 {
 		s.rows++
+		s.total += added
 		s.opened = s.opened || f.id == s.first.id
 		p.rows[p.append(f)].value = minutes(added)
 		return

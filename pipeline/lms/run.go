@@ -201,11 +201,22 @@ func (j *job) openTable(path string) (*table.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Header()) == 0 {
+	if why := notCSV(r.Header()); why != "" {
 		r.Close()
-		return nil, fmt.Errorf("%s: is empty; it must begin with the names of its columns", path)
+		return nil, fmt.Errorf("%s: %s", path, why)
 	}
 	return r, nil
+}
+
+// notCSV says what is wrong with a header, "" if it may be one.
+func notCSV(header []string) string {
+	switch {
+	case len(header) == 0:
+		return "is empty; it must begin with the names of its columns"
+	case len(header) == 1 && strings.ContainsAny(header[0], "\t;|"):
+		return fmt.Sprintf("its first line %q has no comma; separate columns with commas, not with tabs or semicolons (docs/sources.md has the commands)", header[0])
+	}
+	return ""
 }
 
 func (j *job) read(r *table.Reader) {

@@ -22,8 +22,7 @@ type xapiStatement struct {
 	Context   xapiContext    `json:"context"`
 	Timestamp string         `json:"timestamp"`
 	Stored    string         `json:"stored"`
-	More      jsontext.Value `json:"more"`       // of a result of a query
-	Inner     jsontext.Value `json:"statements"` // likewise
+	Inner     jsontext.Value `json:"statements"` // of a result of a query
 }
 
 type xapiThing struct {
@@ -81,6 +80,8 @@ const (
 	vFailed
 	vScored
 	vSubmitted
+	vSatisfied // said by the LMS once all parts are passed
+	vEvaluated // an attempt, where there is a score
 	vTicket
 	vVoided
 	vNothing
@@ -97,14 +98,15 @@ func xapiVerbs() map[string]verb {
 			out[prefix+n] = v
 		}
 	}
-	add(vVisit, adl, "initialized", "launched", "experienced", "interacted", "attempted", "answered", "progressed", "resumed", "suspended", "asked", "commented", "responded", "shared", "preferred", "exited", "terminated", "imported")
+	add(vVisit, adl, "initialized", "launched", "experienced", "interacted", "attempted", "answered", "progressed", "resumed", "suspended", "asked", "attended", "commented", "responded", "shared", "preferred", "exited", "terminated", "imported")
 	add(vVisit, tin, "viewed", "previewed", "read", "bookmarked", "downloaded", "replied", "rated", "reviewed", "selected", "skipped", "used", "opened", "focused", "unfocused", "defined", "discarded", "enabled", "mentored")
 	add(vVisit, stream, "access", "open", "consume", "experience", "read", "listen", "search", "share", "like", "create", "update", "author", "start", "use", "view", "interact")
 	add(vVisit, video, "initialized", "interacted")
 	add(vVisit, adl2, "bookmarked")
-	add(vVisit, "w3id.org/xapi/dod-isd/verbs/", "accessed", "navigated", "opened", "read")
+	add(vVisit, "w3id.org/xapi/dod-isd/verbs/", "accessed", "navigated", "opened", "read", "deleted")
 	add(vVisit, "w3id.org/xapi/netc/verbs/", "accessed", "initialized", "uploaded")
-	add(vVisit, "w3id.org/xapi/acrossx/verbs/", "posted", "searched", "evaluated", "liked")
+	add(vVisit, "w3id.org/xapi/acrossx/verbs/", "posted", "edited", "reported", "searched", "liked")
+	add(vVisit, "w3id.org/xapi/openedx/verb/", "voted", "unreported")
 	add(vVisit, "brindlewaye.com/xAPITerms/verbs/", "walkedin")
 	add(vLogin, adl2, "logged-in")
 	add(vLogin, adl, "logged-in")
@@ -118,7 +120,9 @@ func xapiVerbs() map[string]verb {
 	add(vVideo, tin, "paused")
 	add(vWatched, "", stream+"watch", tin+"watched")
 	add(vCompleted, "", adl+"completed", stream+"complete", tin+"completed")
-	add(vPassed, "", adl+"passed", adl+"mastered", adl2+"satisfied")
+	add(vPassed, "", adl+"passed", adl+"mastered")
+	add(vSatisfied, adl2, "satisfied")
+	add(vEvaluated, "w3id.org/xapi/acrossx/verbs/", "evaluated") // Open edX's answered problems
 	add(vFailed, adl, "failed")
 	add(vScored, adl, "scored")
 	add(vSubmitted, "", stream+"submit", tin+"submitted", "adlnet.gov/expapi/verbs/submitted")
@@ -126,7 +130,7 @@ func xapiVerbs() map[string]verb {
 	add(vVoided, adl, "voided")
 	add(vNothing, adl2, "logged-out", "abandoned", "waived")
 	add(vNothing, tin, "earned", "unregistered", "cancelled", "expired", "reassigned", "was-at", "tweeted")
-	add(vNothing, "", "brindlewaye.com/xAPITerms/verbs/loggedout", stream+"receive", stream+"leave", stream+"delete", "activitystrea.ms/logout", "www.tincanapi.co.uk/verbs/evaluated", "id.openbadges.org/earned")
+	add(vNothing, "", "brindlewaye.com/xAPITerms/verbs/loggedout", stream+"receive", stream+"leave", stream+"delete", "activitystrea.ms/logout", "www.tincanapi.co.uk/verbs/evaluated", "id.openbadges.org/earned", "specification.openbadges.org/xapi/verbs/earned")
 	return out
 }
 
@@ -203,7 +207,7 @@ func (d *xapi) statement(st *xapiStatement, line []byte, s *sink) {
 		s.unknown(st.Verb.ID)
 		return
 	case !aliased && v == vVoided:
-		s.void(st.Object.ID)
+		s.void(strings.ToLower(st.Object.ID))
 		return
 	case !aliased && v == vNothing:
 		s.drop(dropNotActive)
@@ -222,7 +226,7 @@ func (d *xapi) statement(st *xapiStatement, line []byte, s *sink) {
 		s.drop(why)
 		return
 	}
-	if st.ID == "" {
+	if st.ID = strings.ToLower(st.ID); st.ID == "" { // a UUID, in either case
 		st.ID = digestID(line)
 	}
 	k := alias
@@ -317,11 +321,11 @@ func (st *xapiStatement) kindOf(v verb) kind {
 		return enrol
 	case v == vTicket:
 		return ticket
-	case o.isCourse() && (v == vCompleted || v == vPassed):
+	case o.isCourse() && (v == vCompleted || v == vPassed || v == vSatisfied):
 		return complete
 	case o.isCourse():
 		return visit
-	case v == vPassed || v == vFailed || v == vScored || v == vCompleted && (scored || isQuiz(o.word())) || v == vSubmitted && isQuiz(o.word()):
+	case v == vPassed || v == vFailed || v == vScored || v == vEvaluated && scored || v == vCompleted && (scored || isQuiz(o.word())) || v == vSubmitted && isQuiz(o.word()):
 		return quiz
 	}
 	return visit
@@ -375,7 +379,9 @@ func (st *xapiStatement) course() string {
 // fill adds what facts of a kind have beside who, when and where. It reports
 // whether they make sense.
 func (st *xapiStatement) fill(f *fact, v verb, s *sink) bool {
-	f.length = real(st.Context.Extensions[extLength])
+	if f.length = real(st.Context.Extensions[extLength]); math.IsNaN(f.length) {
+		f.length = real(st.Result.Extensions[extLength])
+	}
 	switch f.kind {
 	case quiz:
 		f.value = s.percent(st.score(), 1)
@@ -394,11 +400,7 @@ func (st *xapiStatement) fill(f *fact, v verb, s *sink) bool {
 			return false
 		}
 	case watched:
-		seconds := parseSpan(st.Result.Duration)
-		if f.length > 0 {
-			seconds = min(seconds, f.length)
-		}
-		f.value = minutes(seconds)
+		f.value = minutes(parseSpan(st.Result.Duration))
 	}
 	return true
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"churn/pipeline/source"
 )
 
 // Params are the settings of the stage.
@@ -20,7 +22,8 @@ type Params struct {
 // The sinks. Files are written in any case: later stages read them.
 const (
 	SinkFiles    = "files"
-	SinkPostgres = "postgres"
+	SinkPostgres = source.KindPostgres
+	SinkTrino    = source.KindTrino
 )
 
 // Tiers are the probabilities from which a risk is called medium or high.
@@ -69,14 +72,14 @@ func (p Params) Validate() error {
 
 func (p Params) validateSink() error {
 	switch {
-	case p.Sink != SinkFiles && p.Sink != SinkPostgres:
-		return fmt.Errorf("score.sink: %q is unknown; use %s or %s", p.Sink, SinkFiles, SinkPostgres)
+	case p.Sink != SinkFiles && p.Sink != SinkPostgres && p.Sink != SinkTrino:
+		return fmt.Errorf("score.sink: %q is unknown; use %s, %s or %s", p.Sink, SinkFiles, SinkPostgres, SinkTrino)
 	case p.Sink == SinkFiles && p.SinkURL != "":
-		return fmt.Errorf("score.sink_url: files have none; it goes with score.sink: %s", SinkPostgres)
-	case p.Sink == SinkPostgres && !strings.HasPrefix(p.SinkURL, "postgres://") && !strings.HasPrefix(p.SinkURL, "postgresql://"): // it may hold a password: it is not shown
-		return errors.New("score.sink_url: it is not the address of a PostgreSQL; write postgres://USER@HOST/DATABASE (best in the environment: CHURN_SCORE_SINK_URL)")
-	case p.Sink == SinkPostgres && strings.TrimSpace(p.SinkTable) == "":
+		return fmt.Errorf("score.sink_url: files have none; it goes with score.sink: %s or %s", SinkPostgres, SinkTrino)
+	case p.Sink == SinkFiles:
+		return nil
+	case strings.TrimSpace(p.SinkTable) == "":
 		return errors.New("score.sink_table: name the table that predictions replace, such as churn.predictions")
 	}
-	return nil
+	return source.CheckAddress("score.sink_url", p.Sink, p.SinkURL)
 }

@@ -85,28 +85,49 @@ func (p Params) MapEventTypes() (out []EventType, err error) {
 func (p Params) validateFiles() error {
 	set := func(key string, is bool) error {
 		if is {
-			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s)", key, KindPostgres)
+			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s, %s or %s)", key, KindPostgres, KindTrino, KindClickHouse)
 		}
 		return nil
 	}
-	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0))
+	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0),
+		set("scratch_schema", p.ScratchSchema != ""))
 }
 
-func (p Params) validateDatabase(schemes ...string) error {
-	var errs []error
-	address, err := url.Parse(p.URL)
-	if p.URL == "" || err != nil || !slices.Contains(schemes, address.Scheme) { // the URL may hold a password: it is not shown
-		errs = append(errs, fmt.Errorf("source.url: it is not the address of a database of kind %s; write %s://USER@HOST/DATABASE (best in the environment: CHURN_SOURCE_URL)", p.Kind, schemes[0]))
-	}
+func (p Params) validateDatabase() error {
+	errs := []error{CheckAddress("source.url", p.Kind, p.URL)}
 	for _, r := range []struct{ key, relation string }{{"users", p.Users}, {"events", p.Events}} {
 		if strings.TrimSpace(r.relation) == "" {
 			errs = append(errs, fmt.Errorf("source.%s: name the table or view, such as public.%s, or give a query that begins with SELECT", r.key, r.key))
 		}
 	}
+	if p.ScratchSchema != "" && p.Kind != KindPostgres {
+		errs = append(errs, fmt.Errorf("source.scratch_schema: only %s takes back what was staged when a run ends or dies; leave it empty, and have a view or a table made there if source.events costs much", KindPostgres))
+	}
 	_, users := p.MapUsers()
 	_, events := p.MapEvents()
 	_, types := p.MapEventTypes()
 	return errors.Join(append(errs, users, events, types)...)
+}
+
+// CheckAddress checks the address of a database of a kind, which the setting key
+// holds. It may hold a password: it is not in the error.
+func CheckAddress(key, kind, address string) error {
+	form, schemes := "postgres://USER@HOST/DATABASE", []string{"postgres", "postgresql"}
+	switch kind {
+	case KindTrino:
+		form, schemes = "http://USER@HOST:PORT?catalog=CATALOG&schema=SCHEMA, or https with a password", []string{"http", "https"}
+	case KindClickHouse:
+		form, schemes = "clickhouse://USER@HOST:PORT/DATABASE, or http or https", []string{"clickhouse", "http", "https"}
+	}
+	at, err := url.Parse(address)
+	if address == "" || err != nil || !slices.Contains(schemes, at.Scheme) {
+		variable := "CHURN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		return fmt.Errorf("%s: it is not the address of a database of kind %s; write %s (best in the environment: %s)", key, kind, form, variable)
+	}
+	if _, has := at.User.Password(); has && kind == KindTrino && at.Scheme == "http" {
+		return fmt.Errorf("%s: Trino takes passwords by https only; write https://USER@HOST:PORT, or leave out the password", key)
+	}
+	return nil
 }
 
 // Place tells people, and manifests, where a relation is, without the password.
@@ -115,5 +136,11 @@ func (p Params) Place(relation string) string {
 	if err != nil {
 		return p.Kind + ": " + relation
 	}
-	return p.Kind + "://" + address.Host + address.Path + ": " + strings.Join(strings.Fields(relation), " ")
+	where := address.Host + address.Path
+	for _, part := range []string{"catalog", "schema"} { // of Trino
+		if v := address.Query().Get(part); v != "" {
+			where += "/" + v
+		}
+	}
+	return p.Kind + "://" + where + ": " + strings.Join(strings.Fields(relation), " ")
 }

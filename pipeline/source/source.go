@@ -15,8 +15,10 @@ import (
 
 // The kinds of sources.
 const (
-	KindFiles    = "files"    // CSV and Parquet files, read in process
-	KindPostgres = "postgres" // tables of PostgreSQL, aggregated there
+	KindFiles      = "files"      // CSV and Parquet files, read in process
+	KindPostgres   = "postgres"   // tables of PostgreSQL, aggregated there
+	KindTrino      = "trino"      // tables of Trino, likewise
+	KindClickHouse = "clickhouse" // tables of ClickHouse, likewise
 )
 
 // Params says where the raw data is.
@@ -31,6 +33,8 @@ type Params struct {
 	UserColumns  []string `mapstructure:"user_columns"`  // contract=theirs; theirs empty = there is none
 	EventColumns []string `mapstructure:"event_columns"` // likewise
 	EventTypes   []string `mapstructure:"event_types"`   // theirs=contract
+	// ScratchSchema is where a database may stage what it has checked; empty = rights to read are enough.
+	ScratchSchema string `mapstructure:"scratch_schema"`
 }
 
 // Defaults returns the built-in parameters.
@@ -47,10 +51,10 @@ func (p Params) Validate() error {
 	switch p.Kind {
 	case KindFiles:
 		errs = append(errs, p.validateFiles())
-	case KindPostgres:
-		errs = append(errs, p.validateDatabase("postgres", "postgresql"))
+	case KindPostgres, KindTrino, KindClickHouse:
+		errs = append(errs, p.validateDatabase())
 	default:
-		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s or %s", p.Kind, KindFiles, KindPostgres))
+		errs = append(errs, fmt.Errorf("source.kind: %q is unknown; use %s, %s, %s or %s", p.Kind, KindFiles, KindPostgres, KindTrino, KindClickHouse))
 	}
 	if _, err := p.Location(); err != nil {
 		errs = append(errs, fmt.Errorf("source.timezone: %q is not a time zone; use an IANA name such as Europe/Berlin or UTC", p.Timezone))

@@ -76,12 +76,12 @@ func (w *tables) checkUsers() error {
 	if t.Accepted == 0 {
 		c.fail(Failure{File: w.usersPlace, Value: fmt.Sprintf("%d rows, none of them usable", t.Rows)}, w.params.Examples)
 	}
-	return w.takeFailed(t.Failed, w.usersPlace, source.UserColumns())
+	return w.takeFailed(t, w.usersPlace, source.UserColumns())
 }
 
 func (w *tables) checkEvents(result *Result) error {
 	w.check(eventsColumns).Checked = 1
-	t, err := w.db.Events(w.ctx)
+	t, h, err := w.db.Events(w.ctx)
 	if err != nil {
 		return err
 	}
@@ -99,19 +99,16 @@ func (w *tables) checkEvents(result *Result) error {
 		c.fail(Failure{File: w.eventsPlace, Value: fmt.Sprintf("%d rows, none of them usable", t.Rows)}, w.params.Examples)
 	}
 	t.Failed[specs()[eventIDUnique].name] = t.Repeated
-	if err := w.takeFailed(t.Failed, w.eventsPlace, source.EventColumns()); err != nil {
+	if err := w.takeFailed(t, w.eventsPlace, source.EventColumns()); err != nil {
 		return err
 	}
 	result.Repeats = t.Repeated > 0
-	return w.look(result)
+	w.look(h, result)
+	return nil
 }
 
 // look takes in how accepted events lie in time, and the courses.
-func (w *tables) look(result *Result) error {
-	h, err := w.db.Histograms(w.ctx)
-	if err != nil {
-		return err
-	}
+func (w *tables) look(h warehouse.Histogram, result *Result) {
 	for _, x := range h.Volumes {
 		counts := w.volume[x.Day]
 		if counts == nil {
@@ -121,26 +118,21 @@ func (w *tables) look(result *Result) error {
 		counts[x.Type] = int32(x.Count)
 	}
 	w.starts, w.last = h.Starts, h.Last
-	result.Courses, err = w.db.Courses(w.ctx)
-	slices.Sort(result.Courses)
-	return err
+	slices.Sort(h.Courses)
+	result.Courses = h.Courses
 }
 
 // takeFailed counts failures, and asks for some rows of each check that has
 // any.
-func (w *tables) takeFailed(failed map[string]int64, place string, columns []string) error {
+func (w *tables) takeFailed(t warehouse.Tally, place string, columns []string) error {
+	samples, err := w.db.Samples(w.ctx, t)
+	if err != nil {
+		return err
+	}
 	for id, s := range specs() {
-		n := failed[s.name]
-		if n == 0 {
-			continue
-		}
-		w.report.Checks[id].Failures += n
-		rows, err := w.db.Samples(w.ctx, s.name)
-		if err != nil {
-			return err
-		}
+		w.report.Checks[id].Failures += t.Failed[s.name]
 		var bad []badRow
-		for _, row := range rows {
+		for _, row := range samples[s.name] {
 			bad = append(bad, w.badRow(checkID(id), row, place, columns))
 		}
 		if err := w.takeBad(bad, &[numChecks]int64{}); err != nil {

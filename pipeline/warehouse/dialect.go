@@ -13,6 +13,7 @@ type kind int
 const (
 	other kind = iota
 	text
+	bare // text without blanks around it, such as a uuid
 	integer
 	decimal
 	double
@@ -28,21 +29,28 @@ const (
 type dialect struct {
 	name     string
 	open     func(p source.Params) (*sql.DB, error)
-	options  *sql.TxOptions // nil: there are no transactions
-	session  []string       // statements that come first
-	fence    string         // ends a subquery whose columns are to be computed once a row, not wherever they are named
+	options  *sql.TxOptions           // nil: there are no transactions
+	session  []string                 // statements that come first
+	explain  func(error) error        // says more of an error; nil: it says enough
+	folded   bool                     // names of columns are the same in capitals
+	fence    string                   // ends a subquery whose columns are to be computed once a row, not wherever they are named
+	describe func(from string) string // query for names and types of columns; nil: its answers have them also without rows
 	kind     func(databaseType string) kind
 	quote    func(identifier string) string
 	literal  func(text string) string
 	text     func(x string) string               // as text, trimmed
 	numeral  func(x string) string               // a number as text, for people
-	wall     func(x, zone string, k kind) string // a date, time or instant as a time without zone; NULL if not finite
+	number   func(x string, k kind) string       // a quantity as what is calculated with; nil: as it is
+	wall     func(x, zone string, k kind) string // a date, time or instant as a time without zone; NULL if not finite; without a zone there is no such column
 	day      func(wall string) string            // days since 1970-01-01
 	second   func(wall string) string            // without fractions of a second
 	fixed    func(x string, units int64, k kind) string
-	digits   func(x string) string // the expression is not empty and only decimal digits
-	bytewise func(x string) string // text that sorts by bytes
-	list     func(x string) string // aggregate: the distinct texts, joined by the separator
+	digits   func(x string) string              // the expression is not empty and only decimal digits
+	bytewise func(x string) string              // text that sorts by bytes
+	list     func(x string) string              // aggregate: the texts, which are distinct, joined by the separator
+	stage    func(table, query string) []string // statements that put an answer into a new table of the transaction; nil: there are none
+	seal     string                             // statement after which the transaction only reads
+	hash     func(xs []string) string           // a whole number that is equal for equal values; NULL equals NULL. nil: to compare the values is as quick
 }
 
 // separator joins lists; ids of courses must not contain it.
@@ -52,6 +60,10 @@ func dialectOf(kind string) dialect {
 	switch kind {
 	case source.KindPostgres:
 		return postgres()
+	case source.KindTrino:
+		return trinoDialect()
+	case source.KindClickHouse:
+		return clickhouse()
 	}
 	panic("warehouse: source.kind " + kind + " has no dialect")
 }

@@ -39,6 +39,9 @@ type Engine struct {
 	end     func() error
 
 	users, events relation
+	staged        staged
+	unique        bool            // no accepted user stands more than once, as Users has found
+	occurs        map[string]bool // checks that some events fail, as Events has found
 }
 
 // querier is a transaction, or a connection where there are none.
@@ -67,17 +70,33 @@ func Open(ctx context.Context, p source.Params, r Rules) (*Engine, error) {
 }
 
 func (e *Engine) begin(ctx context.Context) error {
-	tx, err := e.db.BeginTx(ctx, e.dialect.options)
-	if err != nil {
+	if err := e.connect(ctx); err != nil {
 		return e.fault("connect", err)
 	}
-	e.tx, e.end = tx, tx.Rollback // nothing was written
 	for _, s := range e.dialect.session {
-		if _, err := tx.ExecContext(ctx, s); err != nil {
+		if _, err := e.tx.ExecContext(ctx, s); err != nil {
 			return e.fault("prepare the session", err)
 		}
 	}
 	return nil
+}
+
+// connect begins a transaction, or takes a connection where there are none.
+func (e *Engine) connect(ctx context.Context) error {
+	if e.dialect.options == nil {
+		conn, err := e.db.Conn(ctx)
+		if err == nil {
+			e.tx, e.end = conn, conn.Close
+		}
+		return err
+	}
+	options := *e.dialect.options
+	options.ReadOnly = options.ReadOnly && e.params.ScratchSchema == ""
+	tx, err := e.db.BeginTx(ctx, &options)
+	if err == nil {
+		e.tx, e.end = tx, tx.Rollback // nothing was written that is to stay
+	}
+	return err
 }
 
 // Close ends the transaction and the connection.
@@ -91,6 +110,9 @@ func (e *Engine) Close() error {
 
 // fault says where and at what the database failed.
 func (e *Engine) fault(doing string, err error) error {
+	if e.dialect.explain != nil {
+		err = e.dialect.explain(err)
+	}
 	return fmt.Errorf("%s (source.kind: %s): %w", doing, e.params.Kind, err)
 }
 
@@ -113,69 +135,6 @@ func (e *Engine) ask(ctx context.Context, doing, query string, scan func(*sql.Ro
 	return nil
 }
 
-// Tally counts the rows of users or events.
-type Tally struct {
-	Rows, Accepted int64
-	Failed         map[string]int64 // by check
-	Plain          int64            // accepted events that are no payments
-	Repeated       int64            // accepted events whose id stands elsewhere too
-	Alike          int64            // accepted events equal to another but for the id
-}
-
-// Users checks all users.
-func (e *Engine) Users(ctx context.Context) (t Tally, err error) {
-	query, checks := e.usersTally()
-	numbers, err := e.numbers(ctx, "check users", query, len(checks)+2)
-	if err != nil {
-		return t, err
-	}
-	return Tally{Rows: numbers[0], Accepted: numbers[1], Failed: byCheck(checks, numbers[2:])}, nil
-}
-
-// Events checks all events. It fails where a value cannot be had exactly.
-func (e *Engine) Events(ctx context.Context) (t Tally, err error) {
-	query, checks := e.eventsTally()
-	rows, err := e.numbers(ctx, "check events", query, len(checks)+1)
-	if err != nil {
-		return t, err
-	}
-	t = Tally{Rows: rows[0], Failed: byCheck(checks, rows[1:])}
-	accepted, err := e.numbers(ctx, "count events", e.acceptedTally(), 3+len(e.quantities())+1)
-	if err != nil {
-		return t, err
-	}
-	t.Accepted, t.Plain, t.Repeated = accepted[0], accepted[1], accepted[0]-accepted[2]
-	if err := e.exact(accepted[3:]); err != nil {
-		return t, err
-	}
-	alike, err := e.numbers(ctx, "compare events", e.alike(), 1)
-	if err == nil {
-		t.Alike = alike[0]
-	}
-	return t, err
-}
-
-// exact fails if some values are too fine, or would be torn apart in lists.
-func (e *Engine) exact(bad []int64) (err error) {
-	for i, q := range e.quantities() {
-		if bad[i] > 0 {
-			err = errors.Join(err, fmt.Errorf("source.events: %s has %d values that are no multiples of 1/%d, so that their sum would depend on who adds; round them in a view or a query", q.column, bad[i], q.units))
-		}
-	}
-	if n := bad[len(bad)-1]; n > 0 {
-		err = errors.Join(err, fmt.Errorf("source.events: course_id has the control character U+001F in %d events; replace it in a view or a query", n))
-	}
-	return err
-}
-
-func byCheck(checks []string, numbers []int64) map[string]int64 {
-	out := map[string]int64{}
-	for i, c := range checks {
-		out[c] = numbers[i]
-	}
-	return out
-}
-
 // numbers returns the n whole numbers of an answer of one row.
 func (e *Engine) numbers(ctx context.Context, doing, query string, n int) ([]int64, error) {
 	out, rows := make([]int64, n), 0
@@ -195,75 +154,6 @@ func pointers[T any](values []T) []any {
 		out[i] = &values[i]
 	}
 	return out
-}
-
-// Samples returns the first rows that fail a check, by id: their columns in
-// the order of the contract, as texts.
-func (e *Engine) Samples(ctx context.Context, check string) (out [][]string, err error) {
-	err = e.ask(ctx, "sample "+check, e.samples(check), func(r *sql.Rows) error {
-		names, err := r.Columns()
-		if err != nil {
-			return err
-		}
-		cells := make([]sql.NullString, len(names))
-		if err := r.Scan(pointers(cells)...); err != nil {
-			return err
-		}
-		row := make([]string, len(cells))
-		for i, c := range cells {
-			row[i] = c.String
-		}
-		out = append(out, row)
-		return nil
-	})
-	return out, err
-}
-
-// Histogram tells how accepted events lie in time.
-type Histogram struct {
-	Volumes []Volume
-	Last    pipeline.Date                   // last event day, NoDate without events
-	Starts  map[pipeline.Date]pipeline.Date // first event day by known day
-}
-
-// Volume is the number of events of a type on a day.
-type Volume struct {
-	Day   pipeline.Date
-	Type  uint8
-	Count int64
-}
-
-// Histograms counts accepted events by day, type and known day.
-func (e *Engine) Histograms(ctx context.Context) (Histogram, error) {
-	h := Histogram{Last: pipeline.NoDate, Starts: map[pipeline.Date]pipeline.Date{}}
-	err := e.ask(ctx, "count by day", e.volumes(), func(r *sql.Rows) error {
-		var v Volume
-		defer func() { h.Volumes = append(h.Volumes, v) }()
-		return r.Scan(&v.Day, &v.Type, &v.Count)
-	})
-	if err != nil {
-		return h, err
-	}
-	err = e.ask(ctx, "find the first day", e.starts(), func(r *sql.Rows) error {
-		var known, first, last pipeline.Date
-		if err := r.Scan(&known, &first, &last); err != nil {
-			return err
-		}
-		h.Starts[known], h.Last = first, max(h.Last, last)
-		return nil
-	})
-	return h, err
-}
-
-// Courses lists the courses of accepted events, in no order.
-func (e *Engine) Courses(ctx context.Context) (out []string, err error) {
-	err = e.ask(ctx, "list courses", e.courses(), func(r *sql.Rows) error {
-		var course string
-		err := r.Scan(&course)
-		out = append(out, course)
-		return err
-	})
-	return out, err
 }
 
 // Places tells where users and events are, for people and manifests.

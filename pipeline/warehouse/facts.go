@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,24 +19,19 @@ type Facts struct {
 	ctx        context.Context
 	rows       *sql.Rows
 	courses    map[string]uint32
-	cells      cells
-	targets    []any
 	vocabulary pipeline.Vocabulary
-	waiting    bool // cells hold the first row of the next user
 	compare    func(a, b string) int
 	previous   string // id of the user before
 	begun      bool
+	entries    []entry // of one user
 }
 
-// cells is one row of the answer.
-type cells struct {
-	user       pipeline.User
-	paid       string
-	day, known sql.NullInt32
-	counts     []sql.NullInt32
-	sums       [3]sql.NullInt64
-	scores     sql.NullInt32
-	touched    sql.NullString // kind:course, joined by the separator
+// entry is the sums of a user's events of a day, known day, type and course.
+type entry struct {
+	day, known pipeline.Date
+	touch      pipeline.Touch
+	n, scores  int32
+	sums       [3]int64 // of quantities
 }
 
 // Features streams all users in the order of compare, each with the sums of
@@ -51,10 +47,6 @@ func (e *Engine) Features(ctx context.Context, v pipeline.Vocabulary, courses []
 	for i, c := range courses {
 		f.courses[c] = uint32(i + 1)
 	}
-	c := &f.cells
-	c.counts = make([]sql.NullInt32, v.Len())
-	f.targets = slices.Concat([]any{&c.user.ID, &c.user.Signup, &c.user.Plan, &c.paid, &c.user.Country, &c.user.Source, &c.day, &c.known},
-		pointers(c.counts), pointers(c.sums[:]), []any{&c.scores, &c.touched})
 	return f, nil
 }
 
@@ -63,76 +55,82 @@ func (f *Facts) Close() error { return f.rows.Close() }
 
 // Next returns the next user; ok is false after the last.
 func (f *Facts) Next() (t pipeline.Timeline, ok bool, err error) {
-	if !f.waiting {
-		if ok, err := f.read(); !ok || err != nil {
-			return t, false, err
-		}
-	}
-	t.User = f.cells.user
-	if f.begun && f.compare(f.previous, t.User.ID) >= 0 {
-		return t, false, fmt.Errorf("user %q follows user %q: the database orders users in another way; please report it with its version and locale", t.User.ID, f.previous)
-	}
-	f.previous, f.begun, f.waiting = t.User.ID, true, false
-	for {
-		if f.cells.day.Valid {
-			facts, err := f.facts()
-			if err != nil {
-				return t, false, err
-			}
-			t.Days = append(t.Days, facts)
-		}
-		if f.waiting, err = f.read(); err != nil {
-			return t, false, err
-		}
-		if !f.waiting || f.cells.user.ID != t.User.ID {
-			return t, true, nil
-		}
-	}
-}
-
-// read reads one row; ok is false at the end.
-func (f *Facts) read() (ok bool, err error) {
 	if !f.rows.Next() {
 		if err := errors.Join(f.rows.Err(), f.ctx.Err()); err != nil {
-			return false, f.engine.fault("add up events", err)
+			return t, false, f.engine.fault("add up events", err)
 		}
-		return false, nil
+		return t, false, nil
 	}
-	if err := f.rows.Scan(f.targets...); err != nil {
-		return false, f.engine.fault("add up events", err)
+	var paid string
+	var days sql.NullString // NULL for a user without events
+	u := &t.User
+	if err := f.rows.Scan(&u.ID, &u.Signup, &u.Plan, &paid, &u.Country, &u.Source, &days); err != nil {
+		return t, false, f.engine.fault("add up events", err)
 	}
-	f.cells.user.Paid = f.cells.paid == "1"
-	return true, nil
+	u.Paid = paid == "1"
+	if f.begun && f.compare(f.previous, u.ID) >= 0 {
+		return t, false, fmt.Errorf("user %q follows user %q: the database orders users in another way, or the tables change while they are read; run again, and if it stays report it with its version and locale", u.ID, f.previous)
+	}
+	f.previous, f.begun = u.ID, true
+	t.Days, err = f.days(days.String)
+	return t, err == nil, err
 }
 
-// facts makes a day of the present row.
-func (f *Facts) facts() (pipeline.DayFacts, error) {
-	c := &f.cells
-	d := pipeline.DayTotals{Day: pipeline.Date(c.day.Int32), Known: pipeline.Date(c.known.Int32), Counts: make([]int32, len(c.counts)),
-		Minutes: c.sums[0].Int64, Score: c.sums[1].Int64, Amount: c.sums[2].Int64, Scores: c.scores.Int32}
-	for i, n := range c.counts {
-		d.Counts[i] = n.Int32
+// days reads a list of entries, which is in no order.
+func (f *Facts) days(list string) (out []pipeline.DayFacts, err error) {
+	if list == "" {
+		return nil, nil
 	}
-	for pair := range strings.SplitSeq(c.touched.String, separator) {
-		touch, err := f.touch(pair)
+	f.entries = f.entries[:0]
+	for text := range strings.SplitSeq(list, separator) {
+		x, err := f.entry(text)
 		if err != nil {
-			return pipeline.DayFacts{}, err
+			return nil, err
 		}
-		d.Touched = append(d.Touched, touch)
+		f.entries = append(f.entries, x)
 	}
-	return f.vocabulary.Facts(&d), nil
+	slices.SortFunc(f.entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.known, b.known)) })
+	for i := 0; i < len(f.entries); {
+		n := 1
+		for i+n < len(f.entries) && f.entries[i+n].day == f.entries[i].day && f.entries[i+n].known == f.entries[i].known {
+			n++
+		}
+		out = append(out, f.facts(f.entries[i:i+n]))
+		i += n
+	}
+	return out, nil
 }
 
-// touch reads a pair of an event type and a course.
-func (f *Facts) touch(pair string) (t pipeline.Touch, err error) {
-	kind, course, _ := strings.Cut(pair, ":")
-	n, err := strconv.ParseUint(kind, 10, 8)
-	if err != nil || int(n) >= f.vocabulary.Len() {
-		return t, fmt.Errorf("%q is no event type and course, as the database should list them", pair)
+// facts adds up the entries of one day and known day.
+func (f *Facts) facts(entries []entry) pipeline.DayFacts {
+	d := pipeline.DayTotals{Day: entries[0].day, Known: entries[0].known, Counts: make([]int32, f.vocabulary.Len())}
+	for _, x := range entries {
+		d.Counts[x.touch.Type] += x.n
+		d.Scores += x.scores
+		d.Minutes, d.Score, d.Amount = d.Minutes+x.sums[0], d.Score+x.sums[1], d.Amount+x.sums[2]
+		d.Touched = append(d.Touched, x.touch)
+	}
+	return f.vocabulary.Facts(&d)
+}
+
+// entry reads DAY:DAYS UNTIL KNOWN:TYPE:EVENTS:SCORES:MINUTES:SCORE:AMOUNT:COURSE.
+func (f *Facts) entry(text string) (x entry, err error) {
+	var numbers [8]int64
+	course := text
+	for i := range numbers {
+		var number string
+		number, course, _ = strings.Cut(course, ":")
+		if numbers[i], err = strconv.ParseInt(number, 10, 64); err != nil {
+			return x, fmt.Errorf("%q is no entry of a day, as the database should list them: %w", text, err)
+		}
+	}
+	if numbers[2] < 0 || numbers[2] >= int64(f.vocabulary.Len()) {
+		return x, fmt.Errorf("%q is of event type %d, which there is not", text, numbers[2])
 	}
 	number, ok := f.courses[course]
 	if !ok && course != "" {
-		return t, fmt.Errorf("course %q was not there a moment ago: the tables change while they are read; run again", course)
+		return x, fmt.Errorf("course %q was not there a moment ago: the tables change while they are read; run again", course)
 	}
-	return pipeline.Touch{Type: uint8(n), Course: number}, nil
+	return entry{day: pipeline.Date(numbers[0]), known: pipeline.Date(numbers[0] + numbers[1]), touch: pipeline.Touch{Type: uint8(numbers[2]), Course: number},
+		n: int32(numbers[3]), scores: int32(numbers[4]), sums: [3]int64(numbers[5:])}, nil
 }

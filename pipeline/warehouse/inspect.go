@@ -63,21 +63,13 @@ func (e *Engine) aborted(err error) bool {
 
 func (e *Engine) inspect(ctx context.Context, r *relation, key, name string, contract []string, m source.Mapping) error {
 	r.key, r.from = key, e.dialect.relation(name)
-	rows, err := e.tx.QueryContext(ctx, "SELECT * FROM "+r.from+" WHERE 1 = 0")
+	all, err := e.columns(ctx, r)
 	if err != nil {
-		return e.fault("source."+key, err)
-	}
-	defer rows.Close()
-	types, err := rows.ColumnTypes()
-	if err != nil {
-		return e.fault("source."+key, err)
-	}
-	if err := rows.Err(); err != nil {
-		return e.fault("source."+key, err)
+		return err
 	}
 	var faults []error
 	for i, ours := range contract {
-		c, err := e.find(key, ours, m.Theirs[i], m.Named[i], types)
+		c, err := e.find(key, ours, m.Theirs[i], m.Named[i], all)
 		r.columns = append(r.columns, c)
 		if err != nil {
 			faults = append(faults, typeFault{err})
@@ -86,22 +78,60 @@ func (e *Engine) inspect(ctx context.Context, r *relation, key, name string, con
 	return errors.Join(faults...)
 }
 
+// found is a column of the database.
+type found struct{ name, databaseType string }
+
+// columns asks the database which columns there are.
+func (e *Engine) columns(ctx context.Context, r *relation) (out []found, err error) {
+	if e.dialect.describe != nil {
+		err = e.ask(ctx, "source."+r.key, e.dialect.describe(r.from), func(rows *sql.Rows) error {
+			names, err := rows.Columns()
+			if err != nil {
+				return err
+			}
+			cells := make([]sql.NullString, len(names))
+			err = rows.Scan(pointers(cells)...)
+			out = append(out, found{cells[0].String, cells[1].String})
+			return err
+		})
+		return out, err
+	}
+	rows, err := e.tx.QueryContext(ctx, "SELECT * FROM "+r.from+" WHERE 1 = 0")
+	if err != nil {
+		return nil, e.fault("source."+r.key, err)
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, e.fault("source."+r.key, err)
+	}
+	for _, t := range types {
+		out = append(out, found{t.Name(), t.DatabaseTypeName()})
+	}
+	if err := rows.Err(); err != nil {
+		return nil, e.fault("source."+r.key, err)
+	}
+	return out, nil
+}
+
 // find looks for one column.
-func (e *Engine) find(key, ours, theirs string, named bool, types []*sql.ColumnType) (Column, error) {
+func (e *Engine) find(key, ours, theirs string, named bool, all []found) (Column, error) {
 	c := Column{Name: ours, kind: absent, from: "NULL"}
-	i := slices.IndexFunc(types, func(t *sql.ColumnType) bool { return t.Name() == theirs })
+	i := slices.IndexFunc(all, func(f found) bool {
+		return f.name == theirs || e.dialect.folded && strings.EqualFold(f.name, theirs)
+	})
 	switch {
 	case i < 0 && (theirs == "" || ours == "known_at" && !named):
 		return c, nil
 	case i < 0:
 		var names []string
-		for _, t := range types {
-			names = append(names, t.Name())
+		for _, f := range all {
+			names = append(names, f.name)
 		}
 		return c, fmt.Errorf("source.%s: there is no column %q (for %s) among %s; name it with source.%s_columns: [%s=THEIRS]", key, theirs, ours, strings.Join(names, ", "), strings.TrimSuffix(key, "s"), ours)
 	}
-	c.Type = types[i].DatabaseTypeName()
-	c.kind, c.from = e.dialect.kind(c.Type), e.dialect.quote(theirs)
+	c.Type = all[i].databaseType
+	c.kind, c.from = e.dialect.kind(c.Type), "q."+e.dialect.quote(theirs) // ClickHouse would take a bare name for that of a term, where there is one
 	if allowed := kindsOf(ours); !slices.Contains(allowed.kinds, c.kind) {
 		return c, fmt.Errorf("source.%s: %s is of type %s, from which it cannot be had exactly; it must be %s: cast it in a view, or in a query that begins with SELECT", key, theirs, c.Type, allowed.words)
 	}
@@ -124,9 +154,9 @@ func kindsOf(column string) allowed {
 	case "watch_minutes", "quiz_score", "amount":
 		return allowed{[]kind{integer, decimal, double}, "a number"}
 	case "is_paid":
-		return allowed{[]kind{boolean, integer, text}, "a truth value, 0 or 1"}
+		return allowed{[]kind{boolean, integer, text, bare}, "a truth value, 0 or 1"}
 	}
-	return allowed{[]kind{text, integer}, "text or a whole number"}
+	return allowed{[]kind{text, bare, integer}, "text or a whole number"}
 }
 
 // relation writes a table, view or query as what stands after FROM.

@@ -2,9 +2,12 @@ package warehouse
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"churn/pipeline/source"
@@ -26,12 +29,14 @@ func postgres() dialect {
 			}
 			return stdlib.OpenDB(*c), nil
 		},
+		explain: explainPostgres,
 		options: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		// The planner cannot know how many rows meet our conditions, takes them for
 		// few, and would loop over users for each event.
 		session: []string{"SET LOCAL timezone = 'UTC'", "SET LOCAL standard_conforming_strings = on", "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
+			"SELECT set_config('work_mem', '32MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 33554432",
 			"SET LOCAL client_connection_check_interval = 10000"}, // ms; a query must not outlive a program that was killed
-		fence:   " OFFSET 0",
+		fence:   " OFFSET '0'", // quoted it is a constant at once, which lets several workers run it
 		kind:    postgresKind,
 		quote:   quoteDoubled,
 		literal: literalDoubled,
@@ -54,14 +59,48 @@ func postgres() dialect {
 		},
 		digits:   func(x string) string { return "(" + x + " <> '' AND translate(" + x + ", '0123456789', '') = '')" },
 		bytewise: func(x string) string { return x + ` COLLATE "C"` },
-		list:     func(x string) string { return "string_agg(DISTINCT " + x + ", chr(31))" },
+		list:     func(x string) string { return "string_agg(" + x + ", chr(31))" },
+		stage: func(table, query string) []string {
+			create := "CREATE UNLOGGED TABLE "
+			if strings.HasPrefix(table, `"pg_temp".`) {
+				create = "CREATE TABLE "
+			}
+			return []string{create + table + " AS " + query, "ANALYZE " + table}
+		},
+		seal: "SET TRANSACTION READ ONLY",
+		hash: func(xs []string) string { return "hash_record_extended(ROW(" + strings.Join(xs, ", ") + "), 0)" },
 	}
+}
+
+// explainPostgres says what to do about the errors that settings and rights
+// cause.
+func explainPostgres(err error) error {
+	var said *pgconn.PgError
+	if !errors.As(err, &said) {
+		return err
+	}
+	advice := map[string]string{
+		"42P01": "name it as SCHEMA.TABLE, with its capitals, as psql shows it",
+		"3F000": "name a schema that there is",
+		"42501": "ask its owner: to read takes USAGE on the schema and SELECT on the tables, source.scratch_schema CREATE on that schema",
+		"28P01": "check user and password (source.url, PGPASSWORD or ~/.pgpass)",
+		"3D000": "check the name of the database in source.url",
+		"57014": "a statement_timeout or somebody has ended it; allow more by ?statement_timeout=MILLISECONDS in source.url, or narrow source.events by a query",
+		"53400": "ask for a higher temp_file_limit, or narrow source.events by a query",
+		"53100": "the database needs room for temporary files; narrow source.events by a query",
+	}[said.Code]
+	if advice == "" {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, advice)
 }
 
 func postgresKind(name string) kind {
 	switch name {
-	case "TEXT", "VARCHAR", "BPCHAR", "NAME", "UUID", "CITEXT":
+	case "TEXT", "VARCHAR", "BPCHAR", "NAME", "CITEXT":
 		return text
+	case "UUID":
+		return bare
 	case "INT2", "INT4", "INT8":
 		return integer
 	case "NUMERIC":

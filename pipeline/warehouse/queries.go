@@ -2,58 +2,80 @@ package warehouse
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"churn/pipeline"
 )
 
-// samples finds rows that fail a check c: the columns of the contract, as texts
-// for people; only the id where it stands more than once.
-func (e *Engine) samples(c string) string {
-	user := c == mismatch || c == "user_id_unique"
-	for _, f := range e.userFaults() {
-		user = user || f.check == c
-	}
-	if c == "event_id_unique" {
-		return e.with() + fmt.Sprintf("SELECT event_id FROM a GROUP BY event_id HAVING count(*) > 1 ORDER BY %s LIMIT %d", e.dialect.bytewise("event_id"), e.rules.Examples)
-	}
-	t := e.dialect.numeral
-	if user {
-		return e.with() + fmt.Sprintf("SELECT user_id, %s, plan, paid, country, source FROM u3 WHERE f_%s = 1 ORDER BY %s LIMIT %d", t("signup_at"), c, e.dialect.bytewise("user_id"), e.rules.Examples)
-	}
-	return e.with() + fmt.Sprintf("SELECT event_id, user_id, %s, type, course, %s, %s, %s, %s FROM e2 WHERE f_%s = 1 ORDER BY %s LIMIT %d",
-		t("event_at"), t("minutes"), t("score"), t("amount"), t("known_at"), c, e.dialect.bytewise("event_id"), e.rules.Examples)
+// usersFound counts users by what is wrong with them, and all.
+func (e *Engine) usersFound() string {
+	return query(e.checkedUsers()) + "SELECT grouping(rejects), rejects, remarks, count(*) FROM u3 GROUP BY GROUPING SETS ((rejects, remarks), ())"
 }
 
-// usersTally counts users, those accepted, and those that fail each check.
-func (e *Engine) usersTally() (query string, checks []string) {
-	columns := []string{"count(*)", count("usable = 1 AND f_user_id_unique = 0")}
-	for _, f := range append(e.userFaults(), fault{check: mismatch}, fault{check: "user_id_unique"}) {
-		checks = append(checks, f.check)
-		columns = append(columns, total("f_"+f.check))
-	}
-	return e.with() + "SELECT " + strings.Join(columns, ", ") + " FROM u3", checks
+// eventsFound counts events in one look at them, in ways that grouping() tells
+// apart: by what is wrong with them; the accepted ones by day and type, by known
+// day, with their first day, and by course; and all.
+func (e *Engine) eventsFound() string {
+	accepted := func(x string) string { return "CASE WHEN rejects = 0 THEN " + x + " END" }
+	const keys = "rejects, remarks, on_day, of_kind, on_known, of_course"
+	return query(e.checkedEvents(),
+		fmt.Sprintf("g0 AS (SELECT rejects, remarks, %s AS on_day, %s AS of_kind, %s AS on_known, %s AS of_course FROM e2)", accepted("day"), accepted("kind"), accepted("known"), accepted("course")),
+		fmt.Sprintf("g AS (SELECT %s, count(*) AS n FROM g0 GROUP BY %s)", keys, keys)) +
+		"SELECT grouping(rejects), grouping(on_day), grouping(on_known), grouping(of_course), " + keys + ", min(on_day), " + total("n") +
+		" FROM g GROUP BY GROUPING SETS ((rejects, remarks), (on_day, of_kind), (on_known), (of_course), ()) ORDER BY 1, 2, 3, 4"
 }
 
-// eventsTally counts events, and those that fail each check.
-func (e *Engine) eventsTally() (query string, checks []string) {
-	columns := []string{"count(*)"}
-	for _, f := range e.eventFaults() {
-		checks = append(checks, f.check)
-		columns = append(columns, total("f_"+f.check))
+// samples finds rows that are in some groups, each given by a condition: the
+// first few by id of each group, with the columns of the contract as texts, and
+// whether the row is among the few of each group.
+func (e *Engine) samples(t *Tally, groups []string) string {
+	steps, from, id, columns := e.checkedUsers(), "u3", "user_id", []string{e.idText("user_id", "user_id"), e.dialect.numeral("signup_at"), "plan", "paid", "country", "source"}
+	if t.events {
+		n := e.dialect.numeral
+		steps, from, id, columns = e.checkedEvents(), "e2", "event_id", []string{e.idText("event_id", "event_id"), e.idText("user_id", "user_id"), n("event_at"), "type", "course", n("minutes"), n("score"), n("amount"), n("known_at")}
 	}
-	return e.with() + "SELECT " + strings.Join(columns, ", ") + " FROM e2", checks
+	var inner, outer, first []string
+	for i, c := range columns {
+		inner, outer = append(inner, fmt.Sprintf("%s AS c%d", c, i)), append(outer, fmt.Sprintf("c%d", i))
+	}
+	order := e.dialect.bytewise(e.idText(id, id))
+	for i, g := range groups {
+		inner = append(inner, fmt.Sprintf("CASE WHEN %s THEN row_number() OVER (PARTITION BY CASE WHEN %s THEN 1 ELSE 0 END ORDER BY %s) END AS p%d", g, g, order, i))
+		first = append(first, fmt.Sprintf("p%d <= %d", i, e.rules.Examples))
+		outer = append(outer, fmt.Sprintf("CASE WHEN p%d <= %d THEN 1 ELSE 0 END", i, e.rules.Examples))
+	}
+	return query(steps) + fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s WHERE %s) AS f WHERE %s ORDER BY %s",
+		strings.Join(outer, ", "), strings.Join(inner, ", "), from, strings.Join(groups, " OR "), strings.Join(first, " OR "), e.dialect.bytewise("c0"))
 }
 
-// acceptedTally counts the accepted events, those that are no payments,
-// distinct ids, and the values that cannot be had exactly.
-func (e *Engine) acceptedTally() string {
-	columns := []string{"count(*)", count("NOT (" + e.isPayment() + ")"), "count(DISTINCT " + e.dialect.bytewise("event_id") + ")"}
-	for _, q := range e.quantities() {
-		columns = append(columns, count(e.inexact(q)))
+// repeatedIDs finds the first few ids of accepted events that stand more than
+// once.
+func (e *Engine) repeatedIDs() string {
+	id := e.idText("event_id", "event_id")
+	return query(e.acceptedEvents()) + fmt.Sprintf("SELECT %s FROM a GROUP BY event_id HAVING count(*) > 1 ORDER BY %s LIMIT %d", id, e.dialect.bytewise(id), e.rules.Examples)
+}
+
+// twins are the columns that are equal in events that are alike but for their
+// id.
+func twins() []string {
+	return []string{"user_id", "event_at", "known", "kind", "course", "minutes", "score", "amount"}
+}
+
+// hashed counts the hashes of the ids of accepted events, and of the rest of
+// them. Where all are different, so are the values.
+func (e *Engine) hashed() string {
+	id := "event_id"
+	if !e.whole(id) {
+		id = e.dialect.hash([]string{id})
 	}
-	columns = append(columns, count("course LIKE '%"+separator+"%'"))
-	return e.with() + "SELECT " + strings.Join(columns, ", ") + " FROM a"
+	return query(e.acceptedEvents()) + fmt.Sprintf("SELECT count(DISTINCT %s), count(DISTINCT %s) FROM a", id, e.dialect.hash(twins()))
+}
+
+// equal counts the accepted events that have columns in common with one that
+// was counted before them.
+func (e *Engine) equal(columns ...string) string {
+	return query(e.acceptedEvents()) + "SELECT " + total("n - 1") + " FROM (SELECT count(*) AS n FROM a GROUP BY " + strings.Join(columns, ", ") + ") AS same"
 }
 
 // quantity is a number of an event that is added up.
@@ -81,54 +103,29 @@ func (e *Engine) quantities() []quantity {
 // rounded alike everywhere.
 func (e *Engine) inexact(q quantity) string {
 	if e.events.column(q.column).kind != decimal {
-		return "1 = 0"
+		return ""
 	}
-	return fmt.Sprintf("%s AND %s * %d <> floor(%s * %d)", q.when, q.term, q.units, q.term, q.units)
+	return fmt.Sprintf("%s AND %s <> round(%s, %d)", q.when, q.term, q.term, len(strconv.FormatInt(q.units, 10))-1)
 }
 
-// alike counts the accepted events that are equal to another but for their id.
-func (e *Engine) alike() string {
-	return e.with() + "SELECT " + total("n - 1") + " FROM (SELECT count(*) AS n FROM a GROUP BY user_id, event_at, known, kind, course, minutes, score, amount) AS same"
-}
-
-// volumes counts accepted events by day and type.
-func (e *Engine) volumes() string {
-	return e.with() + "SELECT day, kind, count(*) FROM a GROUP BY day, kind ORDER BY day, kind"
-}
-
-// starts finds the first day of the data by known day.
-func (e *Engine) starts() string {
-	return e.with() + "SELECT known, min(day), max(day) FROM a GROUP BY known ORDER BY known"
-}
-
-// courses lists the courses of accepted events.
-func (e *Engine) courses() string {
-	return e.with() + "SELECT DISTINCT course FROM a WHERE course <> ''"
-}
-
-// facts adds up events by user, day and known day, beside the user, in the
-// order of users and days. Users without events have one row without a day.
+// facts adds up accepted events by user, day, known day, type and course, and
+// lists that beside the user, in the order of users.
 func (e *Engine) facts(repeats bool) string {
-	events, b := "a", strings.Builder{}
-	b.WriteString(e.with())
+	steps, events := e.acceptedEvents(), "a"
 	if repeats { // the one known first counts, as in files; among those the one that happened first
-		b.WriteString(", r AS (SELECT a.*, row_number() OVER (PARTITION BY event_id ORDER BY known, event_at, user_id, kind, course, minutes, score, amount) AS place FROM a)\n")
-		events = "r WHERE place = 1"
+		order := "known, event_at, user_id, kind, course, minutes, score, amount"
+		steps, events = append(steps, "r AS (SELECT a.*, row_number() OVER (PARTITION BY event_id ORDER BY "+order+") AS place FROM a)"), "r WHERE place = 1"
 	}
-	columns, names := []string{"user_id", "day", "known"}, []string{}
-	add := func(expression, name string) {
-		columns, names = append(columns, expression+" AS "+name), append(names, "d."+name)
-	}
-	for i := range e.rules.Types {
-		add(count(fmt.Sprintf("kind = %d", i)), fmt.Sprintf("n%d", i))
-	}
+	const keys = "user_id, day, known, kind, course"
+	sums, entry := []string{"count(*) AS n", "count(CASE WHEN score >= 0 AND score <= 100 THEN 1 END) AS scores"}, []string{"day", "known - day", "kind", "n", "scores"}
 	for _, q := range e.quantities() {
-		k := e.events.column(q.column).kind
-		add(total("CASE WHEN "+q.when+" THEN "+e.dialect.fixed(q.term, q.units, k)+" ELSE 0 END"), "s_"+q.term)
+		sums = append(sums, total("CASE WHEN "+q.when+" THEN "+e.dialect.fixed(q.term, q.units, e.events.column(q.column).kind)+" END")+" AS s_"+q.term)
+		entry = append(entry, "s_"+q.term)
 	}
-	add(count("score >= 0 AND score <= 100"), "scores")
-	add(e.dialect.list(e.dialect.numeral("kind")+" || ':' || course"), "touched")
-	fmt.Fprintf(&b, ", d AS (SELECT %s FROM %s GROUP BY user_id, day, known)\n", strings.Join(columns, ", "), events)
-	fmt.Fprintf(&b, "SELECT u.user_id, u.signup, u.plan, u.paid, u.country, u.source, d.day, d.known, %s FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s, d.day, d.known", strings.Join(names, ", "), e.userRank("u.user_id"))
-	return b.String()
+	for i, x := range entry {
+		entry[i] = e.dialect.numeral(x)
+	}
+	return query(steps, fmt.Sprintf("b AS (SELECT %s, %s FROM %s GROUP BY %s)", keys, strings.Join(sums, ", "), events, keys),
+		fmt.Sprintf("d AS (SELECT user_id, %s AS days FROM b GROUP BY user_id)", e.dialect.list(strings.Join(append(entry, "course"), " || ':' || ")))) +
+		fmt.Sprintf("SELECT %s, u.signup, u.plan, u.paid, u.country, u.source, d.days FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s", e.idText("user_id", "u.user_id"), e.userRank("u.user_id"))
 }

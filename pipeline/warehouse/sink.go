@@ -11,20 +11,31 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"churn/internal/table"
+	"churn/pipeline/source"
 )
 
-// Sink is a table of PostgreSQL that is replaced whole.
-type Sink struct{ URL, Table string }
+// Sink is a table of a database that is replaced whole.
+type Sink struct{ Kind, URL, Table string }
 
 // Replace puts the rows that write gives as CSV text, without a header, into
 // the table, in place of all that was there: they are copied into a new table
-// that then takes the name, in one transaction, so that readers see the old rows
-// or the new ones. Rights on the table are kept. It fails where there is a
-// table of that name with other columns, which is not ours to drop.
+// that then takes the name. It fails where there is a table of that name with
+// other columns, which is not ours to drop. In PostgreSQL this is one transaction,
+// so that readers see the old rows or the new ones, and rights on the table are
+// kept; of Trino see trinoReplacement.
 func (s Sink) Replace(ctx context.Context, schema table.Schema, write func(io.Writer) error) (rows int64, err error) {
+	if s.Kind == source.KindTrino {
+		rows, err = replaceInTrino(ctx, s, schema, write)
+		return rows, s.fault(err)
+	}
+	rows, err = replaceInPostgres(ctx, s, schema, write)
+	return rows, s.fault(err)
+}
+
+func replaceInPostgres(ctx context.Context, s Sink, schema table.Schema, write func(io.Writer) error) (rows int64, err error) {
 	conn, err := pgx.Connect(ctx, s.URL)
 	if err != nil {
-		return 0, s.fault(err)
+		return 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -37,14 +48,14 @@ func (s Sink) Replace(ctx context.Context, schema table.Schema, write func(io.Wr
 		}
 		return r.swap()
 	})
-	return rows, s.fault(err)
+	return rows, err
 }
 
 func (s Sink) fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("score.sink_table: write %s: %w", s.Table, err)
+	return fmt.Errorf("score.sink_table: write %s (score.sink: %s): %w", s.Table, s.Kind, err)
 }
 
 // identifier reads a name such as schema.table.
@@ -82,17 +93,25 @@ func (r *replacement) look() error {
 	if err != nil {
 		return err
 	}
-	var ours []string
-	for _, c := range r.schema {
-		ours = append(ours, c.Name)
-	}
-	if !slices.Equal(columns, ours) {
-		return fmt.Errorf("there is a table of that name with other columns (%s), which will not be dropped; name another, or drop it yourself", strings.Join(columns, ", "))
+	if err := ours(r.schema, columns); err != nil {
+		return err
 	}
 	r.grants, err = r.texts(`SELECT format('GRANT %s ON %s TO %s', a.privilege_type, '` + strings.ReplaceAll(r.fresh().Sanitize(), "'", "''") + `',
 		CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
 		FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = to_regclass($1)`)
 	return err
+}
+
+// ours fails if a table that is there has other columns than the new one.
+func ours(schema table.Schema, columns []string) error {
+	var names []string
+	for _, c := range schema {
+		names = append(names, c.Name)
+	}
+	if slices.Equal(columns, names) {
+		return nil
+	}
+	return fmt.Errorf("there is a table of that name with other columns (%s), which will not be dropped; name another, or drop it yourself", strings.Join(columns, ", "))
 }
 
 func (r *replacement) texts(query string) ([]string, error) {
@@ -116,6 +135,17 @@ func (r *replacement) copy(write func(io.Writer) error) (int64, error) {
 	if _, err := r.tx.Exec(r.ctx, "CREATE TABLE "+r.fresh().Sanitize()+" ("+strings.Join(columns, ", ")+")"); err != nil {
 		return 0, err
 	}
+	var rows int64
+	err := piped(write, func(in io.Reader) error {
+		tag, err := r.tx.Conn().PgConn().CopyFrom(r.ctx, in, "COPY "+r.fresh().Sanitize()+" FROM STDIN (FORMAT csv, FORCE_NOT_NULL ("+strings.Join(texts, ", ")+"))")
+		rows = tag.RowsAffected()
+		return err
+	})
+	return rows, err
+}
+
+// piped has read read what write writes, and returns the errors of both.
+func piped(write func(io.Writer) error, read func(io.Reader) error) error {
 	in, out := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
@@ -123,9 +153,9 @@ func (r *replacement) copy(write func(io.Writer) error) (int64, error) {
 		out.CloseWithError(err) //nolint:errcheck // never fails
 		done <- err
 	}()
-	tag, err := r.tx.Conn().PgConn().CopyFrom(r.ctx, in, "COPY "+r.fresh().Sanitize()+" FROM STDIN (FORMAT csv, FORCE_NOT_NULL ("+strings.Join(texts, ", ")+"))")
+	err := read(in)
 	in.CloseWithError(err) //nolint:errcheck // never fails; a writer that waits is let go
-	return tag.RowsAffected(), errors.Join(err, <-done)
+	return errors.Join(err, <-done)
 }
 
 func postgresType(k table.Kind) string {
