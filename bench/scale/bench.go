@@ -67,6 +67,7 @@ func (b *bench) measure(ctx context.Context, format string, users int) (r result
 			if err != nil {
 				return r, err
 			}
+			kit.Say("  %.2f s, %.2f CPU seconds, %d MiB", t.wall, t.cpu, t.peak>>20)
 			r.runs[who] = append(r.runs[who], t)
 		}
 		if i == 0 {
