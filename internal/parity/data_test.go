@@ -20,6 +20,7 @@ type data struct {
 	zone    string // source.timezone
 	zoned   bool   // times have a zone
 	lenient bool   // numbers out of their range are a warning
+	strict  bool   // events before signup, and users whose plan is another than what they pay, are rejected
 	numbers string // type of the quantities: double or decimal
 	whole   bool   // ids are of type int
 	users   [][]string

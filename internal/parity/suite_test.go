@@ -45,12 +45,16 @@ func settings(t *testing.T, d *data) (validate.Input, validate.Params, prepare.H
 	c := p.Checks["non_payment_amount"]
 	c.Tolerance = 1
 	p.Checks["non_payment_amount"] = c
-	for _, name := range []string{"watch_minutes_range", "quiz_score_range", "payment_amount_positive"} {
-		if c := p.Checks[name]; d.lenient {
-			c.Severity, c.Tolerance = validate.Warning, 1
-			p.Checks[name] = c
+	severity := func(is bool, s validate.Severity, names ...string) {
+		for _, name := range names {
+			if c := p.Checks[name]; is {
+				c.Severity, c.Tolerance = s, 1
+				p.Checks[name] = c
+			}
 		}
 	}
+	severity(d.lenient, validate.Warning, "watch_minutes_range", "quiz_score_range", "payment_amount_positive")
+	severity(d.strict, validate.Critical, "event_after_signup", "is_paid_matches_plan", "non_payment_amount")
 	dir := t.TempDir()
 	in := validate.Input{Location: loc, Vocabulary: l.Vocabulary(types), Today: today(),
 		Quarantine: filepath.Join(dir, "quarantine.csv"), TempDir: dir, Memory: 1 << 28, Stage: true}
@@ -120,6 +124,19 @@ func suite(t *testing.T, e *engine) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("random ", seed), func(t *testing.T) { same(t, e, random(seed, []string{"double", "decimal"}[seed/2])) })
 	}
+	t.Run("strict", func(t *testing.T) {
+		d := edges(true)
+		d.strict = true
+		files := fromFiles(t, d)
+		tables, err := fromTables(t.Context(), t, d, e.load(t, d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareReports(t, files, tables)
+		if files.report.Timelines != tables.report.Timelines {
+			t.Errorf("files %+v, tables %+v", files.report, tables.report)
+		}
+	})
 	t.Run("empty", func(t *testing.T) { testEmpty(t, e) })
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"churn/internal/parallel"
 	"churn/pipeline"
 	"churn/pipeline/validate"
 )
@@ -26,26 +25,24 @@ func RunFrom(ctx context.Context, from Stream, data *validate.Result, v pipeline
 	return b.run(ctx, out, header, func(ctx context.Context) error { return b.drain(ctx, from, header.Users) })
 }
 
-// drain cuts the stream into the runs of users that buckets of files have.
+// drain cuts the stream into the runs of users that buckets of files have. Each
+// user is encoded as he comes, one after the other: the database is slower than
+// that, and users that wait would be most of what is in memory.
 func (b *builder) drain(ctx context.Context, from Stream, users int) error {
 	b.report.FirstDate, b.report.LastDate = b.data.Span.First, b.data.Span.Last
-	bucket, buckets := -1, validate.Buckets(users)
-	next := func() ([]pipeline.Timeline, bool, error) {
-		if bucket++; bucket == buckets {
-			return nil, false, ended(from)
-		}
+	buckets := validate.Buckets(users)
+	take := b.taker(buckets)
+	for bucket := range buckets {
 		first, last := validate.UsersOf(bucket, users, buckets)
-		run, err := take(from, last-first)
-		return run, err == nil, err
-	}
-	work := func(run []pipeline.Timeline) (*part, error) {
-		p := b.newPart()
-		for i := range run {
-			b.take(p, &run[i])
+		p, err := b.encode(ctx, from, last-first)
+		if err == nil {
+			err = take(p)
 		}
-		return p, nil
+		if err != nil {
+			return err
+		}
 	}
-	if err := parallel.Ordered(ctx, next, work, b.taker(buckets)); err != nil {
+	if err := ended(from); err != nil {
 		return err
 	}
 	if got, want := b.report.Events, b.data.Report.Events.Accepted; got != want {
@@ -54,20 +51,20 @@ func (b *builder) drain(ctx context.Context, from Stream, users int) error {
 	return nil
 }
 
-// take reads n users.
-func take(from Stream, n int) ([]pipeline.Timeline, error) {
-	run := make([]pipeline.Timeline, 0, n)
+// encode reads n users.
+func (b *builder) encode(ctx context.Context, from Stream, n int) (*part, error) {
+	p := b.newPart()
 	for range n {
 		t, ok, err := from.Next()
 		if err == nil && !ok {
 			err = errUsers
 		}
-		if err != nil {
+		if err := errors.Join(err, ctx.Err()); err != nil {
 			return nil, err
 		}
-		run = append(run, t)
+		b.take(p, &t)
 	}
-	return run, nil
+	return p, nil
 }
 
 var errUsers = errors.New("there are other users than were accepted before: the tables change while they are read; run again, or name a snapshot of them in source.users")
