@@ -43,7 +43,11 @@ func (s *session) validate(ctx context.Context, writing *workspace.Stage, stage 
 		return report, err
 	}
 	if db != nil {
-		defer func() { err = errors.Join(err, db.Close()) }()
+		defer func() {
+			if closing := db.Close(); err == nil { // after an error it only tells that the connection is gone, too
+				err = closing
+			}
+		}()
 	}
 	result, err := s.check(ctx, db, in)
 	if result == nil {

@@ -81,6 +81,19 @@ func testSink(t *testing.T, e *engine) {
 		t.Fatal(err)
 	}
 	holds("u2|2026-01-02|0.5 true|1")
+	const many = 20_000 // more than one statement holds
+	var rows strings.Builder
+	for i := range many {
+		fmt.Fprintf(&rows, "user number %d,2026-01-03,%g,%d\n", i, 1/float64(i+1), i)
+	}
+	if err := replace(text(rows.String())); err != nil {
+		t.Fatal(err)
+	}
+	var users, last int64
+	var third float64
+	if err := e.db.QueryRow(`SELECT count(DISTINCT user_id), max("rank"), max(CASE WHEN "rank" = 2 THEN risk END) FROM `+schema+`."Scores"`).Scan(&users, &last, &third); err != nil || users != many || last != many-1 || third != 1.0/3 {
+		t.Errorf("%d users, last %d, third %v, %v", users, last, third, err)
+	}
 	sink.Table = schema + ".accounts"
 	if err := replace(text("")); err == nil || !strings.Contains(err.Error(), "will not be dropped") {
 		t.Errorf("%v", err)
