@@ -247,6 +247,10 @@ bench: build ## benchmarks of the packages, then a table of the data path
 bench-large: build ## 100 million events under prepare.memory = 2GiB; takes about 20 GB of disk
 	go run ./bench/datapath -churn ./bin/churn -users 875000 -days 120 -runs 1 -memory 2GiB
 
+.PHONY: bench-scale
+bench-scale: build ## 1, 10 and 100 million events beside DuckDB and polars, which pip installs; takes about 15 GB of disk and 20 minutes
+	go run ./bench/scale -churn ./bin/churn
+
 .PHONY: bench-health
 bench-health: build ## what data health finds on every day of three simulated portals in which nothing is wrong
 	@for seed in 1 2 3; do \

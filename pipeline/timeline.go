@@ -37,7 +37,9 @@ func NewTimeline(user User, events []Event, v Vocabulary) Timeline {
 		f := &t.Days[len(t.Days)-1]
 		f.add(e, &v)
 		day.add(e, &v)
-		day.store(f)
+		if i+1 == len(events) || events[i+1].Day != e.Day || events[i+1].Known != e.Known {
+			day.store(f)
+		}
 		if at, found := slices.BinarySearch(courses[from:], e.Course); e.Course != 0 && !found {
 			courses = slices.Insert(courses, from+at, e.Course)
 			f.Courses = courses[from:len(courses):len(courses)]

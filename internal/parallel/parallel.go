@@ -88,3 +88,42 @@ func Each(n int, work func(i int)) {
 	close(todo)
 	group.Wait()
 }
+
+// Merge runs produce(i, emit) for every i in [0, n) on up to GOMAXPROCS
+// goroutines and yields what they emit, in order for each i and in any order
+// among them: what becomes of it must not depend on that. next ends the stream
+// with ok == false, or with the first error. stop ends all goroutines and must
+// be called; after it emit fails.
+func Merge[T any](ctx context.Context, n int, produce func(i int, emit func(T) error) error) (next func() (T, bool, error), stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	type item struct {
+		value T
+		err   error
+	}
+	out := make(chan item)
+	send := func(x item) error {
+		select {
+		case out <- x:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer close(out)
+		Each(n, func(i int) {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := produce(i, func(v T) error { return send(item{value: v}) }); err != nil {
+				send(item{err: err}) //nolint:errcheck // nobody listens any more
+			}
+		})
+	})
+	next = func() (T, bool, error) {
+		x, ok := <-out
+		return x.value, ok && x.err == nil, x.err
+	}
+	return next, func() { cancel(); group.Wait() }
+}

@@ -91,3 +91,48 @@ func TestEachCallsEveryIndexOnce(t *testing.T) {
 		}
 	}
 }
+
+// The law: Merge yields everything once, in order for each producer, and stop
+// leaves no goroutine behind that emits.
+func TestMerge(t *testing.T) {
+	const producers, items = 40, 25
+	next, stop := Merge(context.Background(), producers, func(i int, emit func([2]int) error) error {
+		for k := range items {
+			if err := emit([2]int{i, k}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	defer stop()
+	var seen [producers]int
+	for x, ok, err := next(); ok || err != nil; x, ok, err = next() {
+		if err != nil || seen[x[0]] != x[1] {
+			t.Fatalf("%v after %d items (%v)", x, seen[x[0]], err)
+		}
+		seen[x[0]]++
+	}
+	for i, n := range seen {
+		if n != items {
+			t.Errorf("%d items of producer %d, want %d", n, i, items)
+		}
+	}
+}
+
+func TestMergeEnds(t *testing.T) {
+	broken := errors.New("broken")
+	next, stop := Merge(context.Background(), 100, func(i int, emit func(int) error) error {
+		if i == 3 {
+			return broken
+		}
+		return emit(i)
+	})
+	var err error
+	for ok := true; ok; {
+		_, ok, err = next()
+	}
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	stop() // must not wait for those whom nobody hears
+}

@@ -4,6 +4,7 @@ package spill
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -118,4 +119,34 @@ func (b *Buckets) Read(bucket int) ([][]byte, error) {
 	}
 	os.Remove(b.path(bucket)) // frees the disk early; the folder goes at the end anyway
 	return append([][]byte{head}, pages...), nil
+}
+
+// CopyTo writes everything that was appended to a bucket, in order, and frees
+// its memory: for a bucket that may be larger than memory. It is called by the
+// goroutine that fills the buckets.
+func (b *Buckets) CopyTo(w io.Writer, bucket int) error {
+	if b.spilled[bucket] {
+		if err := copyFile(w, b.path(bucket)); err != nil {
+			return fmt.Errorf("read back spilled data: %w", err)
+		}
+		os.Remove(b.path(bucket))
+	}
+	for _, page := range b.memory[bucket] {
+		b.held -= int64(cap(page))
+		if _, err := w.Write(page); err != nil {
+			return err
+		}
+	}
+	b.memory[bucket] = nil
+	return nil
+}
+
+func copyFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
 }

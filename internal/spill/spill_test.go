@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -62,5 +63,35 @@ func TestSpillsAndCleansUp(t *testing.T) {
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
 		t.Errorf("%d files are left (%v)", len(files), err)
+	}
+}
+
+// The law: CopyTo writes what Read would return, from memory, from disk and
+// from both, while other buckets are still being filled.
+func TestCopyToIsRead(t *testing.T) {
+	for _, limit := range []int64{0, 100_000, 1 << 30} {
+		b := New(t.TempDir(), "x", 3, limit)
+		var want bytes.Buffer
+		for i := range 5000 {
+			record := []byte(strings.Repeat("r", i%97) + "\n")
+			want.Write(record)
+			for bucket := range 3 {
+				if err := b.Append(bucket, record); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for bucket := range 3 {
+			var got bytes.Buffer
+			if err := b.CopyTo(&got, bucket); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+				t.Errorf("limit %d, bucket %d: %d bytes of %d, %v", limit, bucket, got.Len(), want.Len(), err)
+			}
+			if err := b.Append(2, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.held != 0 {
+			t.Errorf("limit %d: %d bytes are still held", limit, b.held)
+		}
 	}
 }

@@ -1,144 +1,218 @@
 package table
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"time"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/format"
-
-	"churn/pipeline"
 )
 
-const parquetRows = 8192 // rows in a block
+// How many rows a block has at most. With an index of pages a block begins
+// where it likes; without one the pages before it are read in vain, so a row
+// group of the usual size stays whole.
+const (
+	indexedRows   = 1 << 17
+	unindexedRows = 1 << 20
+)
 
-// parquetBlocks reads rows and hands them on to be rendered as text by
-// whoever scans the block: from there on both formats take one path.
+// parquetBlocks cuts a file into runs of rows. A block is read and decoded by
+// whoever scans it, column by column, and only in the columns that are wanted.
 type parquetBlocks struct {
 	path    string
-	rows    parquet.RowReader
+	groups  []parquet.RowGroup
 	columns []parquetColumn
-	row     int
+	width   int // columns of the file
+	total   int64
+	size    *countingReader
+	sum     *digester
+	group   int
+	from    int64 // next row of the group
+	row     int   // next row of the file, from 1
 }
 
-type parquetColumn struct {
-	kind      parquet.Kind
-	isDate    bool
-	timestamp *format.TimestampType
-}
-
-func newParquetColumn(t parquet.Type) parquetColumn {
-	c := parquetColumn{kind: t.Kind()}
-	if logical := t.LogicalType(); logical != nil {
-		_, c.isDate = logical.Value.(*format.DateType)
-		c.timestamp, _ = logical.Value.(*format.TimestampType)
-	}
-	return c
-}
-
-func (r *Reader) openParquet(f *os.File) error {
-	size, err := io.Copy(r.sum, f)
+func (r *Reader) openParquet(f *os.File, wanted []string) error {
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	file, err := parquet.OpenFile(f, size)
+	blocks, header, err := newParquetBlocks(r.path, f, info.Size(), wanted)
 	if err != nil {
-		return fmt.Errorf("%s: not a complete Parquet file: %w; copy or export it again", r.path, err)
+		return err
 	}
-	blocks := &parquetBlocks{path: r.path, row: 1}
-	for _, c := range file.Root().Columns() {
-		if !c.Leaf() || c.Repeated() {
-			return fmt.Errorf("%s: column %s is nested; only flat columns can be read", r.path, c.Name())
-		}
-		r.header = append(r.header, c.Name())
-		blocks.columns = append(blocks.columns, newParquetColumn(c.Type()))
-	}
-	rows := parquet.MultiRowGroup(file.RowGroups()...).Rows()
-	blocks.rows = rows
-	r.blocks = blocks
-	r.close = func() error { return errors.Join(rows.Close(), f.Close()) }
+	r.header, r.blocks, r.size = header, blocks, blocks.size
+	blocks.sum = digest(r.path, r.sum)
+	r.close = func() error { blocks.sum.stop(); return f.Close() }
 	return nil
 }
 
-func (p *parquetBlocks) readBlock() (*Block, error) {
-	rows := make([]parquet.Row, parquetRows)
-	n, err := p.rows.ReadRows(rows)
-	if n == 0 {
-		if err == nil || errors.Is(err, io.EOF) {
-			return nil, io.EOF
+// newParquetBlocks reads what stands at the end of a file, and finds the wanted
+// columns; nil are all.
+func newParquetBlocks(path string, in io.ReaderAt, size int64, wanted []string) (p *parquetBlocks, header []string, err error) {
+	file, err := parquet.OpenFile(in, size, parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<16))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: not a complete Parquet file: %w; copy or export it again", path, err)
+	}
+	p = &parquetBlocks{path: path, groups: file.RowGroups(), total: size, row: 1, size: &countingReader{}}
+	for i, c := range file.Root().Columns() {
+		header = append(header, c.Name())
+		switch {
+		case wanted != nil && !slices.Contains(wanted, c.Name()):
+		case !c.Leaf() || c.Repeated():
+			return nil, nil, fmt.Errorf("%s: column %s is nested; only flat columns can be read", path, c.Name())
+		default:
+			p.columns = append(p.columns, newParquetColumn(i, c))
 		}
-		return nil, fmt.Errorf("%s: after row %d: %w", p.path, p.row, err)
 	}
-	for i := range rows[:n] {
-		rows[i] = rows[i].Clone() // the reader's pages are reused
+	p.width = len(header)
+	return p, header, nil
+}
+
+// readBlock returns the next run of rows. It reads nothing of them.
+func (p *parquetBlocks) readBlock() (*Block, error) {
+	for p.group < len(p.groups) && p.from == p.groups[p.group].NumRows() {
+		p.group, p.from = p.group+1, 0
 	}
-	b := &Block{File: p.path, FirstLine: p.row, isRow: true, rows: n}
-	b.render = func() ([]byte, error) { return renderRows(rows[:n], p.columns) }
-	p.row += n
+	if p.group == len(p.groups) {
+		p.size.n.Store(p.total)
+		if err := p.sum.wait(); err != nil {
+			return nil, err
+		}
+		return nil, io.EOF
+	}
+	rows := p.groups[p.group]
+	n := min(p.limit(rows), rows.NumRows()-p.from)
+	run := &parquetRun{blocks: p, group: rows, from: p.from, rows: int(n)}
+	b := &Block{File: p.path, FirstLine: p.row, isRow: true, rows: int(n), run: run}
+	p.from += n
+	p.row += int(n)
+	p.size.n.Store(int64(float64(p.total) * float64(p.group) / float64(len(p.groups))))
 	return b, nil
 }
 
-func renderRows(rows []parquet.Row, columns []parquetColumn) ([]byte, error) {
-	b := &Batch{columns: len(columns)}
-	for _, row := range rows {
-		for _, v := range row {
-			columns[v.Column()].render(b, v)
+// limit returns how many rows of a group may be one block.
+func (p *parquetBlocks) limit(group parquet.RowGroup) int64 {
+	chunks := group.ColumnChunks()
+	for _, c := range p.columns {
+		if index, err := chunks[c.leaf].OffsetIndex(); err != nil || index == nil {
+			return unindexedRows
 		}
-		b.EndRow()
 	}
-	return b.text, nil
+	return indexedRows
 }
 
-// render appends a value in the form that the CSV contract has for it.
-func (c parquetColumn) render(b *Batch, v parquet.Value) {
-	switch {
-	case v.IsNull():
-		b.next()
-	case c.isDate:
-		b.Date(pipeline.Date(v.Int32()))
-	case c.timestamp != nil:
-		b.Text(timestampText(c.timestamp, v.Int64()))
-	default:
-		c.renderPlain(b, v)
-	}
+// parquetRun is the rows of a block.
+type parquetRun struct {
+	blocks *parquetBlocks
+	group  parquet.RowGroup
+	from   int64 // in the group
+	rows   int
 }
 
-func timestampText(kind *format.TimestampType, v int64) string {
-	t := time.Unix(0, v)
-	switch kind.Unit.Value.(type) {
-	case *format.MilliSeconds:
-		t = time.UnixMilli(v)
-	case *format.MicroSeconds:
-		t = time.UnixMicro(v)
+// cursor returns the records of the run, before the first.
+func (p *parquetRun) cursor() (*parquetCursor, error) {
+	c := &parquetCursor{left: p.rows, cells: make([]columnCursor, len(p.blocks.columns)), at: make([]int, p.blocks.width)}
+	for i := range c.at {
+		c.at[i] = -1
 	}
-	if kind.IsAdjustedToUTC {
-		return t.UTC().Format(time.RFC3339Nano)
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.999999999")
-}
-
-func (c parquetColumn) renderPlain(b *Batch, v parquet.Value) {
-	switch c.kind {
-	case parquet.Boolean:
-		n := int64(0)
-		if v.Boolean() {
-			n = 1
+	chunks := p.group.ColumnChunks()
+	for i, column := range p.blocks.columns {
+		pages := chunks[column.leaf].Pages()
+		c.cells[i] = columnCursor{column: column, pages: pages}
+		c.at[column.place] = i
+		if p.from == 0 {
+			continue
 		}
-		b.Int(n)
-	case parquet.Int32:
-		b.Int(int64(v.Int32()))
-	case parquet.Int64:
-		b.Int(v.Int64())
-	case parquet.Float:
-		b.text = strconv.AppendFloat(b.text, float64(v.Float()), 'g', -1, 32)
-		b.next()
-	case parquet.Double:
-		b.Float(v.Double())
-	default:
-		b.Text(string(v.ByteArray()))
+		if err := pages.SeekToRow(p.from); err != nil {
+			c.close()
+			return nil, err
+		}
 	}
+	return c, nil
+}
+
+// parquetCursor goes through the rows of a run.
+type parquetCursor struct {
+	cells []columnCursor
+	at    []int // place in cells by column of the file, -1 for columns not wanted
+	left  int   // rows not yet gone to
+	text  []byte
+}
+
+// next moves to the next row; it returns io.EOF after the last.
+func (c *parquetCursor) next() error {
+	c.text = c.text[:0]
+	if c.left == 0 {
+		c.close()
+		return io.EOF
+	}
+	c.left--
+	for i := range c.cells {
+		if err := c.cells[i].next(); err != nil {
+			c.close()
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *parquetCursor) close() {
+	for i := range c.cells {
+		c.cells[i].close()
+	}
+	c.cells, c.at = nil, nil
+}
+
+// field returns a cell as the text that the CSV contract has for it.
+func (c *parquetCursor) field(i int) []byte {
+	if i < 0 || i >= len(c.at) || c.at[i] < 0 {
+		return nil
+	}
+	cell := &c.cells[c.at[i]]
+	if cell.null {
+		return nil
+	}
+	if data, ok := cell.bytes(); ok {
+		return data
+	}
+	from := len(c.text)
+	c.text = cell.render(c.text)
+	return c.text[from:len(c.text):len(c.text)]
+}
+
+// double returns a cell that the file has as a double.
+func (c *parquetCursor) double(i int) (v float64, ok bool) {
+	if i < 0 || i >= len(c.at) || c.at[i] < 0 {
+		return 0, false
+	}
+	cell := &c.cells[c.at[i]]
+	if cell.null || cell.doubles == nil {
+		return 0, false
+	}
+	v = cell.doubles[cell.value]
+	return v, v == v // NaN stands for null
+}
+
+// integer returns a cell that the file has as an integer, if it is positive and
+// of at most 18 digits: as text it has one form only.
+func (c *parquetCursor) integer(i int) (n uint64, ok bool) {
+	if i < 0 || i >= len(c.at) || c.at[i] < 0 {
+		return 0, false
+	}
+	cell := &c.cells[c.at[i]]
+	if cell.null || cell.int64s == nil || !cell.column.plain {
+		return 0, false
+	}
+	v := cell.int64s[cell.value]
+	return uint64(v), v > 0 && v < 1e18
+}
+
+// line returns the row as a line of CSV, as Batch would write it.
+func (c *parquetCursor) line() []byte {
+	b := &Batch{columns: len(c.at)}
+	for i := range c.at {
+		b.Text(string(c.field(i)))
+	}
+	return b.text[:len(b.text)-1]
 }

@@ -52,14 +52,19 @@ type blockReader interface {
 }
 
 // Open opens a .csv, .csv.gz, .csv.zst or .parquet file and reads its header.
-func Open(path string) (*Reader, error) {
+func Open(path string) (*Reader, error) { return OpenColumns(path, nil) }
+
+// OpenColumns is Open for those who want the named columns only (nil: all). The
+// header is that of the file; of a Parquet file, cells of other columns are
+// neither read nor decoded, and are empty.
+func OpenColumns(path string, columns []string) (*Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	r := &Reader{path: path, close: f.Close, sum: sha256.New()}
 	if isParquet(path) {
-		err = r.openParquet(f)
+		err = r.openParquet(f, columns)
 	} else {
 		err = r.openCSV(f)
 	}

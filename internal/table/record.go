@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,11 +17,11 @@ type Block struct {
 	FirstLine int // number of the first line; for Parquet, of the first row
 
 	data   []byte
-	render func() ([]byte, error) // Parquet: makes data when it is scanned
-	isRow  bool                   // Parquet
-	rows   int                    // Parquet
-	buffer []byte                 // CSV: what data lies in
-	pool   *sync.Pool             // CSV: where Release puts it
+	run    *parquetRun // Parquet: is read when it is scanned
+	isRow  bool        // Parquet
+	rows   int         // Parquet
+	buffer []byte      // CSV: what data lies in
+	pool   *sync.Pool  // CSV: where Release puts it
 }
 
 func (b *Block) lines() int { return bytes.Count(b.data, []byte{'\n'}) }
@@ -58,8 +59,10 @@ func (b *Block) Records() int {
 // Scan returns a cursor before the first record.
 func (b *Block) Scan() *Record {
 	r := &Record{block: b, rest: b.data, next: b.FirstLine}
-	if b.render != nil {
-		r.rest, r.err = b.render()
+	if b.run != nil {
+		if r.cells, r.err = b.run.cursor(); r.err != nil {
+			r.err = fmt.Errorf("%s: after row %d: %w", b.File, b.FirstLine-1, r.err)
+		}
 	}
 	return r
 }
@@ -68,6 +71,7 @@ func (b *Block) Scan() *Record {
 // the next call of Next.
 type Record struct {
 	block     *Block
+	cells     *parquetCursor // Parquet; nothing else then counts
 	rest      []byte
 	text      []byte // the record without its line end
 	fields    [][]byte
@@ -81,6 +85,9 @@ type Record struct {
 
 // Next moves to the next record that is not an empty line.
 func (r *Record) Next() bool {
+	if r.cells != nil {
+		return r.nextRow()
+	}
 	for len(r.rest) > 0 && r.err == nil {
 		end := bytes.IndexByte(r.rest, '\n')
 		text := r.rest
@@ -104,6 +111,24 @@ func (r *Record) Next() bool {
 		}
 	}
 	return false
+}
+
+// nextRow is Next for Parquet.
+func (r *Record) nextRow() bool {
+	if r.err != nil {
+		return false
+	}
+	switch err := r.cells.next(); err {
+	case nil:
+		r.line = r.next
+		r.next++
+		return true
+	case io.EOF:
+		return false
+	default:
+		r.err = fmt.Errorf("%s: after row %d: %w; the file is damaged: copy or export it again", r.block.File, r.line, err)
+		return false
+	}
 }
 
 // split cuts a record without quotes at its commas.
@@ -151,6 +176,9 @@ func (r *Record) quoted(text []byte) {
 
 // Len returns the number of fields.
 func (r *Record) Len() int {
+	if r.cells != nil {
+		return len(r.cells.at)
+	}
 	if r.whole {
 		r.split()
 	}
@@ -159,6 +187,9 @@ func (r *Record) Len() int {
 
 // Field returns field i, or nothing where the record is too short.
 func (r *Record) Field(i int) []byte {
+	if r.cells != nil {
+		return r.cells.field(i)
+	}
 	if r.whole {
 		r.split()
 	}
@@ -168,8 +199,32 @@ func (r *Record) Field(i int) []byte {
 	return r.fields[i]
 }
 
-// Line returns the text of the record as it was written.
-func (r *Record) Line() []byte { return r.text }
+// Double returns field i of a Parquet file that has it as a double; ok is false
+// where it does not, or where it is null.
+func (r *Record) Double(i int) (v float64, ok bool) {
+	if r.cells == nil {
+		return 0, false
+	}
+	return r.cells.double(i)
+}
+
+// Integer returns field i of a Parquet file that has it as an integer, if it is
+// positive and below 10^18.
+func (r *Record) Integer(i int) (n uint64, ok bool) {
+	if r.cells == nil {
+		return 0, false
+	}
+	return r.cells.integer(i)
+}
+
+// Line returns the text of the record as it was written; of Parquet, as a CSV
+// file would have it.
+func (r *Record) Line() []byte {
+	if r.cells != nil {
+		return r.cells.line()
+	}
+	return r.text
+}
 
 // Quoted reports whether the record has quotes, so that its line is not its
 // fields with commas between them.
@@ -190,8 +245,8 @@ func (r *Record) Err() error { return r.err }
 // Strings returns a copy of the fields.
 func (r *Record) Strings() []string {
 	out := make([]string, r.Len())
-	for i, f := range r.fields {
-		out[i] = string(f)
+	for i := range out {
+		out[i] = string(r.Field(i))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 	"sync"
@@ -97,6 +98,15 @@ func (w *Writer) Append(b *Batch) error {
 	w.free = rows
 	_, err := w.pq.WriteRows(rows)
 	return err
+}
+
+// CopyRows appends rows that copy writes as CSV. It panics for Parquet.
+func (w *Writer) CopyRows(rows int64, copy func(io.Writer) error) error {
+	if w.format != CSV {
+		panic("table: CSV copied into a Parquet file")
+	}
+	w.rows += rows
+	return copy(w.file)
 }
 
 // Rows returns the number of rows appended so far.

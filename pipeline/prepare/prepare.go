@@ -274,7 +274,7 @@ func (b *builder) decode(pages [][]byte, first int, s *staged) error {
 			s.events = append(s.events, e.Event)
 			s.events[len(s.events)-1].Course = b.renumber[e.Course]
 			if b.events != nil {
-				s.texts = append(s.texts, text{e.ID, e.Second})
+				s.texts = append(s.texts, text{e.ID, e.Second, e.Position})
 			}
 		})
 		if err != nil {

@@ -15,8 +15,9 @@ type staged struct {
 
 // text is what events_clean needs beyond the event.
 type text struct {
-	id     []byte
-	second int32
+	id       []byte
+	second   int32
+	position uint64 // files are read side by side: events of one second are in its order
 }
 
 // reset empties s and keeps its memory.

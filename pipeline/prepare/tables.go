@@ -119,8 +119,8 @@ func appendEvents(b *table.Batch, u pipeline.User, events []pipeline.Event, text
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int {
-		return cmp.Or(cmp.Compare(events[i].Day, events[j].Day), cmp.Compare(texts[i].second, texts[j].second))
+	slices.SortFunc(order, func(i, j int) int {
+		return cmp.Or(cmp.Compare(events[i].Day, events[j].Day), cmp.Compare(texts[i].second, texts[j].second), cmp.Compare(texts[i].position, texts[j].position))
 	})
 	for _, i := range order {
 		e, t := &events[i], texts[i].second

@@ -36,7 +36,16 @@ func entryAt(b []byte) entry {
 	return entry{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), pipeline.Date(binary.LittleEndian.Uint32(b[16:]))}
 }
 
-// entries calls yield for every key of a bucket, in order of position.
+// before reports whether a record counts rather than another of its key: the one
+// known first, and among those the one that is read first.
+func (e entry) before(other entry) bool {
+	if e.known != other.known {
+		return e.known < other.known
+	}
+	return e.position < other.position
+}
+
+// entries calls yield for every key of a bucket, in any order.
 func entries(pages [][]byte, yield func(entry)) {
 	for _, page := range pages {
 		for ; len(page) >= keySize; page = page[keySize:] {
@@ -88,7 +97,7 @@ func repeatedIn(pages [][]byte, slots *[]uint64) (positions []uint64) {
 		case !repeated:
 		case kept == entry{}:
 			first[e.key] = e
-		case e.known < kept.known:
+		case e.before(kept):
 			first[e.key] = e
 			positions = append(positions, kept.position)
 		default:

@@ -29,7 +29,7 @@ func TestRepeatedEqualsItsTwin(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		keys := spill.New(t.TempDir(), "keys", keyBuckets, 1<<(4+seed))
 		var all []entry
-		for i := range 600 {
+		for _, i := range rng.Perm(600) { // files are read side by side
 			e := entry{key: rng.Uint64N(400), position: uint64(i + 1), known: pipeline.Date(rng.IntN(5))}
 			all = append(all, e)
 			if err := keys.Append(keyBucket(e.key), appendKey(nil, e.key, e.position, e.known)); err != nil {

@@ -17,9 +17,12 @@ func quarantineSchema() table.Schema {
 }
 
 // takeBad counts failures, keeps examples and quarantines critical rows.
-func (v *validation) takeBad(bad []badRow, failures *[numChecks]int64) error {
+func (v *findings) takeBad(bad []badRow, failures *[numChecks]int64) error {
 	for id, n := range failures {
 		v.report.Checks[id].Failures += n
+	}
+	if len(bad) == 0 {
+		return nil
 	}
 	batch := v.quarantine.NewBatch()
 	for _, b := range bad {
@@ -35,7 +38,7 @@ func (v *validation) takeBad(bad []badRow, failures *[numChecks]int64) error {
 	return v.quarantine.Append(batch)
 }
 
-func (v *validation) quarantineRow(batch *table.Batch, b *badRow) {
+func (v *findings) quarantineRow(batch *table.Batch, b *badRow) {
 	var names, reasons []string
 	for i, id := range b.checks {
 		f := b.faults[i]
@@ -62,7 +65,7 @@ func (v *validation) readUsers() error {
 	var accepted []pipeline.User
 	seen := map[string]int{}
 	for _, path := range v.in.Files.Users {
-		r, ok, err := v.open(path, usersColumns, UserColumns())
+		r, ok, err := v.open(path, usersColumns, UserColumns(), UserColumns())
 		if err != nil {
 			return err
 		}
@@ -160,7 +163,7 @@ func (v *validation) quarantineRepeated(repeated []uint64) error {
 // quarantineFrom takes the leading positions that lie in one file, and returns
 // how many they are.
 func (v *validation) quarantineFrom(path string, number int, positions []uint64) (n int, err error) {
-	r, err := table.Open(path)
+	r, err := table.OpenColumns(path, EventColumns())
 	if err != nil {
 		return 0, err
 	}

@@ -11,7 +11,8 @@ import (
 // Roster is the accepted users in the order of the contract.
 type Roster struct {
 	Users []pipeline.User
-	rank  map[string]uint32
+	rank  map[string]uint32 // of those that are not in dense
+	days  []pipeline.Date   // of the signups, side by side: asked for with every event
 	// dense holds rank + 1 by id, 0 for none, where ids are integers without
 	// large holes: most are, and a look-up in an array is several times faster.
 	dense []uint32
@@ -22,14 +23,13 @@ const maxSparseness = 8
 
 func newRoster(users []pipeline.User) *Roster {
 	slices.SortFunc(users, func(a, b pipeline.User) int { return CompareIDs(a.ID, b.ID) })
-	r := &Roster{Users: users, rank: make(map[string]uint32, len(users))}
+	r := &Roster{Users: users, rank: map[string]uint32{}, days: make([]pipeline.Date, len(users))}
 	for i, u := range users {
-		r.rank[u.ID] = uint32(i)
-	}
-	for i, u := range users {
+		r.days[i] = u.Signup
 		n, ok := integer([]byte(u.ID))
 		if !ok || n >= uint64(maxSparseness*len(users)) {
-			continue // found in rank
+			r.rank[u.ID] = uint32(i)
+			continue
 		}
 		if n >= uint64(len(r.dense)) {
 			r.dense = append(r.dense, make([]uint32, int(n)+1-len(r.dense))...)
@@ -64,10 +64,10 @@ func integer(id []byte) (n uint64, ok bool) {
 }
 
 func (r *Roster) signup(user uint32) pipeline.Date {
-	if int(user) >= len(r.Users) {
+	if int(user) >= len(r.days) {
 		return pipeline.NoDate
 	}
-	return r.Users[user].Signup
+	return r.days[user]
 }
 
 // bucket returns which of n buckets holds a user. Buckets are runs of the

@@ -31,11 +31,12 @@ func TestFindEqualsTheMap(t *testing.T) {
 	}
 	r := newRoster(users)
 	ids := []string{"", "0", "00", "7", "9", "09", "898", "100000", "u2", "-3", "18446744073709551616"}
-	for _, u := range r.Users {
-		ids = append(ids, u.ID)
+	rank := map[string]uint32{}
+	for i, u := range r.Users {
+		ids, rank[u.ID] = append(ids, u.ID), uint32(i)
 	}
 	for _, id := range ids {
-		want, known := r.rank[id]
+		want, known := rank[id]
 		if got, ok := r.find([]byte(id)); ok != known || ok && got != want {
 			t.Errorf("%q: rank %d (%v), want %d (%v)", id, got, ok, want, known)
 		}

@@ -26,6 +26,9 @@ type UserRecord struct {
 // EventRecord is a row of the events file as text.
 type EventRecord struct {
 	ID, User, Time, Type, Course, Minutes, Score, Amount, KnownAt []byte
+
+	number   uint64 // the id, where a file has it as an integer
+	numbered bool   // ID may be empty then
 }
 
 // Rules checks single records. It is the same for files and for requests, and
@@ -105,7 +108,7 @@ func (r *Rules) user(rec *UserRecord, out *pipeline.User, f *faults) {
 // event checks one event record of a user who signed up on signup. The course
 // of out is left to the caller, who numbers courses.
 func (r *Rules) event(rec *EventRecord, signup pipeline.Date, out *pipeline.Event, f *faults) (second int32) {
-	if len(rec.ID) == 0 {
+	if len(rec.ID) == 0 && !rec.numbered {
 		f.add(eventIDPresent, "event_id", rec.ID, "")
 	}
 	at := r.times(rec, signup, out, f)
@@ -116,10 +119,13 @@ func (r *Rules) event(rec *EventRecord, signup pipeline.Date, out *pipeline.Even
 	}
 	out.Type = uint8(kind)
 	out.Minutes = r.quantity(rec.Minutes, watchMinutesRange, "watch_minutes", pipeline.MaxMinutes, f)
-	out.Score = r.quantity(rec.Score, quizScoreRange, "quiz_score", 100, f)
+	out.Score = r.quantity(rec.Score, quizScoreRange, "quiz_score", maxScore, f)
 	r.amount(rec.Amount, r.isPayment[kind], out, f)
 	return at.second
 }
+
+// maxScore bounds quiz_score.
+const maxScore = 100
 
 // endOfDay is the last second of a day.
 const endOfDay = 86399
@@ -197,11 +203,14 @@ func (r *Rules) amount(b []byte, payment bool, out *pipeline.Event, f *faults) {
 // idKey maps an id to 64 bits: an integer to itself, any other text to its
 // hash. Among a billion ids a false duplicate has a probability of about 3 %;
 // it would cost one event.
-func idKey(id []byte, hash func([]byte) uint64) uint64 {
-	if n, ok := integer(id); ok {
+func idKey(rec *EventRecord, hash func([]byte) uint64) uint64 {
+	if rec.numbered {
+		return rec.number
+	}
+	if n, ok := integer(rec.ID); ok {
 		return n
 	}
-	return hash(id)
+	return hash(rec.ID)
 }
 
 func trim(b []byte) []byte {

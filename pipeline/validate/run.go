@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"churn/internal/parallel"
 	"churn/internal/spill"
 	"churn/internal/table"
 	"churn/pipeline"
@@ -52,7 +51,7 @@ func Run(ctx context.Context, in Input, p Params) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer v.quarantine.Abort()
+	defer v.out.Abort()
 	if err := v.readUsers(); err != nil {
 		return nil, err
 	}
@@ -74,23 +73,22 @@ const (
 
 // validation is one run.
 type validation struct {
-	in         Input
-	params     Params
-	rules      *Rules
-	report     Report
-	quarantine *table.Writer
-	users      *Roster
-	courses    *courses
-	volume     volumes
-	starts     map[pipeline.Date]pipeline.Date
-	last       pipeline.Date
-	plain      int64
-	staged     *spill.Buckets
-	ids        *spill.Buckets
-	contents   *spill.Buckets
-	done       int64
-	total      int64
-	interned   map[string]string
+	findings
+	in       Input
+	rules    *Rules
+	out      *table.Writer // of the quarantine
+	users    *Roster
+	courses  *courses
+	volume   volumes
+	starts   map[pipeline.Date]pipeline.Date
+	last     pipeline.Date
+	plain    int64
+	staged   *spill.Buckets
+	ids      *spill.Buckets
+	contents *spill.Buckets
+	done     int64
+	total    int64
+	interned map[string]string
 }
 
 func newValidation(in Input, p Params) (*validation, error) {
@@ -99,7 +97,7 @@ func newValidation(in Input, p Params) (*validation, error) {
 		return nil, err
 	}
 	v := &validation{
-		in: in, params: p, rules: NewRules(p, in.Vocabulary, in.Location, in.Today), quarantine: w,
+		findings: findings{params: p, quarantine: w}, in: in, rules: NewRules(p, in.Vocabulary, in.Location, in.Today), out: w,
 		courses: newCourses(), volume: volumes{}, interned: map[string]string{}, starts: map[pipeline.Date]pipeline.Date{}, last: pipeline.NoDate,
 		ids:      spill.New(in.TempDir, "ids", keyBuckets, in.Memory/keyShare),
 		contents: spill.New(in.TempDir, "contents", keyBuckets, in.Memory/keyShare),
@@ -108,8 +106,6 @@ func newValidation(in Input, p Params) (*validation, error) {
 	v.report.Checks = p.List()
 	return v, nil
 }
-
-func (v *validation) check(id checkID) *Check { return &v.report.Checks[id] }
 
 func (v *validation) progress(bytes int64) {
 	v.done += bytes
@@ -120,12 +116,12 @@ func (v *validation) progress(bytes int64) {
 
 // open opens one file and runs the checks on its form that can be told from
 // the header. ok is false where its rows cannot be read at all.
-func (v *validation) open(path string, id checkID, columns []string) (r *table.Reader, ok bool, err error) {
-	r, err = table.Open(path)
+func (v *findings) open(path string, id checkID, columns, required []string) (r *table.Reader, ok bool, err error) {
+	r, err = table.OpenColumns(path, columns)
 	if err != nil {
 		return nil, false, err
 	}
-	missing := missingColumns(r, columns)
+	missing := missingColumns(r, required)
 	v.check(id).Checked++
 	v.check(delimiter).Checked++
 	switch sep := otherDelimiter(r.Header()); {
@@ -143,7 +139,7 @@ func (v *validation) open(path string, id checkID, columns []string) (r *table.R
 }
 
 // closeFile runs the checks on a file's form that need its end.
-func (v *validation) closeFile(r *table.Reader, rows int64) {
+func (v *findings) closeFile(r *table.Reader, rows int64) {
 	n := r.Notes()
 	v.fileCheck(truncatedLastLine, r, n.NoFinalNewline, "the last line has no line end; if its row is short, the file was cut off")
 	v.fileCheck(byteOrderMark, r, n.BOM, "begins with a UTF-8 byte order mark")
@@ -157,7 +153,7 @@ func (v *validation) closeFile(r *table.Reader, rows int64) {
 	r.Close()
 }
 
-func (v *validation) fileCheck(id checkID, r *table.Reader, failed bool, what string) {
+func (v *findings) fileCheck(id checkID, r *table.Reader, failed bool, what string) {
 	c := v.check(id)
 	c.Checked++
 	if failed {
@@ -172,10 +168,8 @@ func (v *validation) readEvents(ctx context.Context) error {
 		s.buckets = Buckets(len(v.users.Users))
 		v.staged = spill.New(v.in.TempDir, "events", s.buckets, v.in.Memory/eventShare)
 	}
-	for i, path := range v.in.Files.Events {
-		if err := v.readEventFile(ctx, s, i, path); err != nil {
-			return err
-		}
+	if err := v.newEventFiles(s).read(ctx); err != nil {
+		return err
 	}
 	for id := eventIDPresent; id <= paymentAmount; id++ {
 		v.check(id).Checked = v.report.Events.Rows
@@ -190,35 +184,8 @@ func (v *validation) readEvents(ctx context.Context) error {
 	return nil
 }
 
-func (v *validation) readEventFile(ctx context.Context, s *eventScanner, number int, path string) error {
-	names := EventColumns()
-	r, ok, err := v.open(path, eventsColumns, names[:len(names)-1])
-	if err != nil || !ok {
-		return err
-	}
-	columns, before := source.Locate(r, names), v.report.Events.Rows
-	next := func() (eventBlock, bool, error) {
-		b, ok, err := r.Next()
-		return eventBlock{Block: b, file: number, width: len(r.Header()), columns: columns}, ok, err
-	}
-	var offset int64
-	collect := func(b *blockResult) error {
-		v.progress(r.Offset() - offset)
-		offset = r.Offset()
-		err := v.collect(b)
-		s.pool.Put(b)
-		return err
-	}
-	if err := parallel.Ordered(ctx, next, s.scan, collect); err != nil {
-		r.Close()
-		return err
-	}
-	v.closeFile(r, v.report.Events.Rows-before)
-	return nil
-}
-
-// collect takes in the results of a block; blocks arrive in order.
-func (v *validation) collect(b *blockResult) error {
+// take adds the accepted events of a block to those of others.
+func (v *validation) take(b *blockResult) error {
 	v.report.Events.Rows += b.rows
 	v.report.Events.Accepted += b.accepted
 	v.report.Events.Rejected += b.rows - b.accepted
@@ -237,7 +204,7 @@ func (v *validation) collect(b *blockResult) error {
 	for i := range b.staged {
 		err = errors.Join(err, v.staged.Append(i, b.staged[i]))
 	}
-	return errors.Join(err, v.takeBad(b.bad, &b.failures))
+	return err
 }
 
 // finish finds repeated rows, and concludes.
@@ -260,7 +227,7 @@ func (v *validation) conclude(result *Result) (*Result, error) {
 	v.report.FirstDate, v.report.LastDate = result.Span.First, result.Span.Last
 	v.report.conclude(v.params)
 	var err error
-	if result.Quarantine, err = v.quarantine.Commit(); err != nil {
+	if result.Quarantine, err = v.out.Commit(); err != nil {
 		return nil, err
 	}
 	result.Report = v.report

@@ -1,6 +1,9 @@
 package validate
 
 import (
+	"bytes"
+	"encoding/binary"
+	"math"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -21,7 +24,8 @@ type badRow struct {
 
 // blockResult is what one block of events came to.
 type blockResult struct {
-	file     int
+	file     *eventFile
+	end      bool // of the file; nothing else counts then
 	rows     int64
 	accepted int64
 	bad      []badRow // all critical ones, and the first few others of each check
@@ -63,14 +67,6 @@ type eventScanner struct {
 	pool     sync.Pool
 }
 
-// eventBlock is a block together with where the wanted columns are.
-type eventBlock struct {
-	*table.Block
-	file    int
-	width   int // columns of the header
-	columns source.Columns
-}
-
 func (s *eventScanner) result() *blockResult {
 	b, ok := s.pool.Get().(*blockResult)
 	if !ok {
@@ -81,20 +77,25 @@ func (s *eventScanner) result() *blockResult {
 }
 
 func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
+	if block.Block == nil {
+		return &blockResult{file: block.file, end: true}, nil
+	}
 	out := s.result()
 	out.file = block.file
+	width, columns := len(block.file.reader.Header()), block.file.columns
 	var f faults
 	var event Staged
 	rec := block.Scan()
 	for rec.Next() {
 		out.rows++
 		f = f[:0]
-		if !checkShape(rec, block.width, &f) {
+		if !checkShape(rec, width, &f) {
 			s.keep(rec, f, out)
 			continue
 		}
-		raw := eventFields(rec, block.columns)
-		user, known := s.users.find(raw.User)
+		raw := s.fields(rec, columns)
+		minutes, score := typed(rec, columns[minutesColumn], &raw.Minutes, pipeline.MaxMinutes), typed(rec, columns[scoreColumn], &raw.Score, maxScore)
+		user, known := s.user(rec, columns[userColumn], &raw)
 		signup := pipeline.NoDate
 		if event.User = user; known {
 			signup = s.users.signup(user)
@@ -102,24 +103,71 @@ func (s *eventScanner) scan(block eventBlock) (*blockResult, error) {
 			f.add(eventUserKnown, "user_id", raw.User, "")
 		}
 		event.Second = s.rules.event(&raw, signup, &event.Event, &f)
-		event.Position = positionOf(block.file, rec)
+		minutes.store(&event.Minutes)
+		score.store(&event.Score)
+		event.Position = positionOf(block.file.number, rec)
 		if len(f) > 0 && s.keep(rec, f, out) {
 			continue
 		}
-		s.accept(rec, block.columns, &raw, &event, out)
+		s.accept(&raw, &event, out)
 	}
 	err := rec.Err()
 	block.Release() // what is kept of its rows has been copied
 	return out, err
 }
 
-func eventFields(rec *table.Record, c source.Columns) EventRecord {
+// Where numbers stand among EventColumns.
+const (
+	userColumn    = 1
+	minutesColumn = 5
+	scoreColumn   = 6
+)
+
+// fields returns a row as text, but for its user and for what files have as
+// numbers.
+func (s *eventScanner) fields(rec *table.Record, c source.Columns) (e EventRecord) {
 	field := func(i int) []byte { return trim(rec.Field(c[i])) }
-	return EventRecord{ID: field(0), User: field(1), Time: field(2), Type: field(3), Course: field(4), Minutes: field(5), Score: field(6), Amount: field(7), KnownAt: field(8)}
+	if e.number, e.numbered = rec.Integer(c[0]); !e.numbered || s.keepText {
+		e.ID = field(0)
+	}
+	e.Time, e.Type, e.Course, e.Amount, e.KnownAt = field(2), field(3), field(4), field(7), field(8)
+	return e
+}
+
+// user finds the user of a row.
+func (s *eventScanner) user(rec *table.Record, column int, e *EventRecord) (rank uint32, known bool) {
+	if n, ok := rec.Integer(column); ok && n < uint64(len(s.users.dense)) && s.users.dense[n] != 0 {
+		return s.users.dense[n] - 1, true
+	}
+	e.User = trim(rec.Field(column))
+	return s.users.find(e.User)
+}
+
+// checked is a number that needs no check any more, if there is one.
+type checked struct {
+	value float64
+	ok    bool
+}
+
+// typed returns a number that a file has as such and that lies in [0, limit]:
+// to write it out and to parse it again would cost more than all else. Any
+// other one goes its way as text.
+func typed(rec *table.Record, column int, text *[]byte, limit float64) checked {
+	if v, ok := rec.Double(column); ok && v >= 0 && v <= limit {
+		return checked{v, true}
+	}
+	*text = trim(rec.Field(column))
+	return checked{}
+}
+
+func (n checked) store(to *float64) {
+	if n.ok {
+		*to = n.value
+	}
 }
 
 // accept counts an event and stages it.
-func (s *eventScanner) accept(rec *table.Record, c source.Columns, raw *EventRecord, e *Staged, out *blockResult) {
+func (s *eventScanner) accept(raw *EventRecord, e *Staged, out *blockResult) {
 	out.accepted++
 	out.volume.add(e.Day, e.Type)
 	out.last = max(out.last, e.Day)
@@ -129,7 +177,7 @@ func (s *eventScanner) accept(rec *table.Record, c source.Columns, raw *EventRec
 	if !s.rules.isPayment[e.Type] {
 		out.plain++
 	}
-	id, content := idKey(raw.ID, xxhash.Sum64), contentKey(rec, c, raw)
+	id, content := idKey(raw, xxhash.Sum64), contentKey(e, raw)
 	i, j := keyBucket(id), keyBucket(content)
 	out.ids[i] = appendKey(out.ids[i], id, e.Position, e.Known)
 	out.contents[j] = appendKey(out.contents[j], content, e.Position, e.Known)
@@ -155,21 +203,50 @@ func (s *eventScanner) course(id []byte, out *blockResult) uint32 {
 	return n
 }
 
-// contentKey hashes a row without its event_id: the rest of the line where the
-// id comes first, as it mostly does; else the fields one by one, each mixed
-// with what came before (FNV's prime), so that their order counts.
-func contentKey(rec *table.Record, c source.Columns, raw *EventRecord) (h uint64) {
-	const prime = 1099511628211
-	if first := len(rec.Field(0)); c[0] == 0 && !rec.Quoted() {
-		return xxhash.Sum64(rec.Line()[first:])
+// contentKey hashes what an event says apart from its id, so that rows are equal
+// in whatever format and order of columns they stand: what a database compares.
+func contentKey(e *Staged, raw *EventRecord) uint64 {
+	words := [...]uint64{
+		uint64(e.User)<<32 | uint64(uint32(e.Day)), uint64(e.Second)<<32 | uint64(uint32(e.Known)), uint64(e.Type), fraction(raw.Time),
+		bits(e.Minutes), bits(e.Score), bits(e.Amount),
 	}
-	for _, f := range [...][]byte{raw.User, raw.Time, raw.Type, raw.Course, raw.Minutes, raw.Score, raw.Amount, raw.KnownAt} {
-		h *= prime
-		if len(f) > 0 {
-			h ^= xxhash.Sum64(f)
-		}
+	var b [8 * len(words)]byte
+	for i, w := range words {
+		binary.LittleEndian.PutUint64(b[8*i:], w)
+	}
+	h := xxhash.Sum64(b[:])
+	if len(raw.Course) > 0 {
+		h = h*contentPrime ^ xxhash.Sum64(raw.Course)
 	}
 	return h
+}
+
+// contentPrime (of FNV) keeps a course from undoing what came before it.
+const contentPrime = 1099511628211
+
+// bits tells numbers apart; 0 and -0 are one.
+func bits(v float64) uint64 { return math.Float64bits(v + 0) }
+
+// fraction returns what stands behind the point of a time, as a key: 0 where
+// nothing does.
+func fraction(text []byte) (n uint64) {
+	if len(text) < len("2006-01-02T15:04:05.") || text[19] != '.' {
+		return 0
+	}
+	for _, c := range bytes.TrimRight(digits(text[20:]), "0") {
+		n = n*10 + uint64(c-'0') + 1 // so that .01 is not .1
+	}
+	return n
+}
+
+// digits returns the decimal digits with which b begins.
+func digits(b []byte) []byte {
+	for i, c := range b {
+		if c < '0' || c > '9' {
+			return b[:i]
+		}
+	}
+	return b
 }
 
 // keep records the faults of a row and reports whether it is rejected.

@@ -36,7 +36,7 @@ func RunIn(ctx context.Context, db *warehouse.Engine, in Input, p Params) (*Resu
 	if err != nil {
 		return nil, err
 	}
-	defer v.quarantine.Abort()
+	defer v.out.Abort()
 	v.users = newRoster(nil)
 	w := tables{validation: v, ctx: ctx, db: db}
 	w.usersPlace, w.eventsPlace = db.Places()
