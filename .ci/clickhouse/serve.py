@@ -106,6 +106,10 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may go
+            super().handle_error(request, client_address)
+
 
 base = Session()  # keeps the tables
 server = Server(("127.0.0.1", int(sys.argv[1])), Handler)

@@ -2,7 +2,6 @@ package parity
 
 import (
 	"database/sql"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -55,7 +54,7 @@ func TestClickHouseOddNumbers(t *testing.T) {
 		for i, x := range odd {
 			for place := 5; place < 8; place++ {
 				row := slices.Clone(d.events[i*3+place])
-				row[0], row[3], row[place] = fmt.Sprint("odd", i, place), "payment_success", x
+				row[0], row[3], row[place] = strconv.Itoa(90000+10*i+place), "payment_success", x
 				d.events = append(d.events, row)
 			}
 		}

@@ -43,7 +43,8 @@ func clickhouse() dialect {
 		fixed:    clickhouseFixed,
 		digits:   func(x string) string { return "match(" + x + ", '^[0-9]+$')" },
 		bytewise: func(x string) string { return x },
-		list:     func(x string) string { return "arrayStringConcat(arraySort(groupUniqArray(" + x + ")), char(31))" },
+		list:     func(x string) string { return "arrayStringConcat(groupArray(" + x + "), char(31))" },
+		stream:   " SETTINGS max_block_size = 1024", // rows, of a user each; the client holds a few blocks, and 65,409 would be hundreds of megabytes
 	}
 }
 
@@ -66,9 +67,6 @@ func openClickHouse(p source.Params) (*sql.DB, error) {
 		o.ReadTimeout = 24 * time.Hour
 	}
 	o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"churn", "1"})
-	if _, set := o.Settings["max_block_size"]; !set {
-		o.Settings["max_block_size"] = 8192 // rows; the client holds a few blocks, and the server's 65,409 take 200 MB
-	}
 	maps.Copy(o.Settings, clickhouseSettings())
 	return sql.OpenDB(clickhouseConnector{Connector: ch.Connector(o)}), nil
 }
@@ -78,9 +76,10 @@ func openClickHouse(p source.Params) (*sql.DB, error) {
 // gives views and queries another meaning.
 func clickhouseSettings() ch.Settings {
 	out := ch.Settings{
-		"readonly":                      2, // 1 would not let the others through
-		"count_distinct_implementation": "uniqExact",
-		"extremes":                      0,
+		"readonly":                              2, // 1 would not let the others through
+		"count_distinct_implementation":         "uniqExact",
+		"extremes":                              0,
+		"force_grouping_standard_compatibility": 1, // 0 turns the sense of grouping() around
 		// Over HTTP the server would go on when the program is gone.
 		"cancel_http_readonly_queries_on_client_close": 1,
 	}
@@ -155,10 +154,12 @@ func clickhouseKind(name string) kind {
 			}
 		}
 	}
-	bare, _, _ := strings.Cut(name, "(")
-	switch bare {
-	case "String", "FixedString", "UUID", "Enum8", "Enum16":
+	constructor, _, _ := strings.Cut(name, "(")
+	switch constructor {
+	case "String", "FixedString", "Enum8", "Enum16":
 		return text
+	case "UUID":
+		return bare
 	case "Int8", "Int16", "Int32", "Int64", "Int128", "Int256", "UInt8", "UInt16", "UInt32", "UInt64", "UInt128", "UInt256":
 		return integer
 	case "Decimal":

@@ -21,7 +21,8 @@ import (
 // exact, or has no place in the contract, is other.
 func TestClickHouseKinds(t *testing.T) {
 	for want, names := range map[kind][]string{
-		text:    {"String", "Nullable(String)", "LowCardinality(String)", "LowCardinality(Nullable(String))", "FixedString(16)", "UUID", "Enum8('a(' = 1, 'b' = 2)", "Nullable(Enum16('x' = 1))"},
+		text:    {"String", "Nullable(String)", "LowCardinality(String)", "LowCardinality(Nullable(String))", "FixedString(16)", "Enum8('a(' = 1, 'b' = 2)", "Nullable(Enum16('x' = 1))"},
+		bare:    {"UUID", "Nullable(UUID)"},
 		integer: {"Int8", "UInt64", "Nullable(Int128)", "UInt256", "LowCardinality(UInt32)"},
 		decimal: {"Decimal(9, 2)", "Nullable(Decimal(38, 9))", "Decimal(67, 38)"},
 		double:  {"Float32", "Nullable(Float64)"},

@@ -48,6 +48,7 @@ type dialect struct {
 	digits   func(x string) string              // the expression is not empty and only decimal digits
 	bytewise func(x string) string              // text that sorts by bytes
 	list     func(x string) string              // aggregate: the texts, which are distinct, joined by the separator
+	stream   string                             // ends a query whose answer is long
 	stage    func(table, query string) []string // statements that put an answer into a new table of the transaction; nil: there are none
 	seal     string                             // statement after which the transaction only reads
 	hash     func(xs []string) string           // a whole number that is equal for equal values; NULL equals NULL. nil: to compare the values is as quick

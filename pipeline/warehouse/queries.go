@@ -127,5 +127,5 @@ func (e *Engine) facts(repeats bool) string {
 	}
 	return query(steps, fmt.Sprintf("b AS (SELECT %s, %s FROM %s GROUP BY %s)", keys, strings.Join(sums, ", "), events, keys),
 		fmt.Sprintf("d AS (SELECT user_id, %s AS days FROM b GROUP BY user_id)", e.dialect.list(strings.Join(append(entry, "course"), " || ':' || ")))) +
-		fmt.Sprintf("SELECT %s, u.signup, u.plan, u.paid, u.country, u.source, d.days FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s", e.idText("user_id", "u.user_id"), e.userRank("u.user_id"))
+		fmt.Sprintf("SELECT %s, u.signup, u.plan, u.paid, u.country, u.source, d.days FROM u LEFT JOIN d ON d.user_id = u.user_id ORDER BY %s", e.idText("user_id", "u.user_id"), e.userRank("u.user_id")) + e.dialect.stream
 }
