@@ -20,7 +20,7 @@ COPY . .
 # main.go links the time zones into the program; -trimpath makes the same
 # bytes in every folder.
 ARG VERSION=dev
-RUN go build -trimpath -buildvcs=false -ldflags "-s -w -X churn/internal/cli.version=${VERSION}" -o /out/churn . \
+RUN deploy/build.sh /out/churn "-s -w -X churn/internal/cli.version=${VERSION}" \
     && mkdir -p /out/work
 
 FROM ${BASE_IMAGE}

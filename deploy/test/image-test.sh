@@ -45,11 +45,12 @@ probe=$(buildah --signature-policy "$root/policy.json" from scratch 2>&1) || ski
 mounted=$(buildah mount "$probe" 2>&1) || skip "buildah cannot mount here: $mounted"
 trap 'buildah rm --all >/dev/null 2>&1 || true' EXIT
 
-# with_shell copies the shell of this machine and what it is linked with.
+# with_shell copies the shell of this machine, what deploy/build.sh calls, and what
+# they are linked with.
 with_shell() {
   local file
   mkdir -p "$1/bin" "$1/usr/bin"
-  for command in sh mkdir; do
+  for command in sh mkdir cp rm chmod; do
     file=$(readlink -f "$(command -v $command)")
     cp "$file" "$1/bin/$command"
     ldd "$file" | grep -o '/[^ ]*' | while read -r library; do
