@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
 
 	"churn/bench/internal/kit"
 )
@@ -116,9 +115,8 @@ func (b *bench) run(ctx context.Context, dir, name string, args ...string) (t to
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(threads), "POLARS_MAX_THREADS="+strconv.Itoa(threads))
-	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	t.wall = time.Since(began).Seconds()
+	var out []byte
+	t.wall, err = kit.Seconds(func() (err error) { out, err = cmd.CombinedOutput(); return err })
 	if err != nil {
 		return t, fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, out)
 	}
