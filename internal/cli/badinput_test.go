@@ -535,6 +535,8 @@ func brokenCalls() []badInput {
 			code: exitUsage, stderr: lines{`registry has no subcommand "shwo"; use list, show, history, who, rollback, verify, gc, export, import`, hint}},
 		{name: "subcommand of config unknown", args: "config cehck",
 			code: exitUsage, stderr: lines{`config has no subcommand "cehck"; use show, check`, hint}},
+		{name: "scratch schema with files", args: "--set source.scratch_schema=tmp validate",
+			code: exitConfig, stderr: lines{"source.scratch_schema: files have none; it goes with a database (source.kind: postgres)"}},
 		{name: "shell that has no completion", args: "completion tcsh",
 			code: exitUsage, stderr: lines{`completion has no subcommand "tcsh"; use bash, zsh, fish`, hint}},
 		{name: "registry show without a version", args: "registry show",

@@ -83,14 +83,17 @@ func (p Params) MapEventTypes() (out []EventType, err error) {
 
 // validateFiles refuses what only databases have: it would be ignored.
 func (p Params) validateFiles() error {
-	set := func(key string, is bool) error {
+	refuse := func(key string, is bool, kinds string) error {
 		if is {
-			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s, %s or %s)", key, KindPostgres, KindTrino, KindClickHouse)
+			return fmt.Errorf("source.%s: files have none; it goes with a database (source.kind: %s)", key, kinds)
 		}
 		return nil
 	}
+	set := func(key string, is bool) error {
+		return refuse(key, is, fmt.Sprintf("%s, %s or %s", KindPostgres, KindTrino, KindClickHouse))
+	}
 	return errors.Join(set("url", p.URL != ""), set("user_columns", len(p.UserColumns) > 0), set("event_columns", len(p.EventColumns) > 0), set("event_types", len(p.EventTypes) > 0),
-		set("scratch_schema", p.ScratchSchema != ""))
+		refuse("scratch_schema", p.ScratchSchema != "", KindPostgres))
 }
 
 func (p Params) validateDatabase() error {

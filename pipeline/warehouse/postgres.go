@@ -76,7 +76,12 @@ func postgres() dialect {
 // cause.
 func explainPostgres(err error) error {
 	var said *pgconn.PgError
-	if !errors.As(err, &said) {
+	var unreached *pgconn.ConnectError
+	switch {
+	case errors.As(err, &said):
+	case errors.As(err, &unreached):
+		return fmt.Errorf("%w; check host and port in source.url, and that the server runs there", err)
+	default:
 		return err
 	}
 	advice := map[string]string{
